@@ -1,0 +1,424 @@
+/* The exports of abi.h: making the context, loading a program, running and resuming it. */
+
+#define EXPORT(name) __attribute__((export_name(#name), visibility("default")))
+
+static const char kPrelude[] = {
+#include "prelude.inc"
+};
+static const char kFileName[] = "agent.js";
+
+static struct {
+  JSValue handler;  /* the function to call */
+  JSValue promise;  /* what it returned, while that is pending */
+  JSValue context;  /* argument of a module's handler */
+  JSValue fill;     /* prelude: fill(args, scope, tools) before each run */
+  int is_module;
+} program = {JS_UNDEFINED, JS_UNDEFINED, JS_UNDEFINED, JS_UNDEFINED, 0};
+
+/* --- results and errors ------------------------------------------------------------------------ */
+
+static int SetOut(uint32_t mark, enum nx_status status) {
+  nx_mb.out_ptr = (uint32_t)(uintptr_t)(out_buf.p + mark);
+  nx_mb.out_len = out_buf.len - mark;
+  out_buf.len = mark;
+  return status;
+}
+
+/* Properties of an error object as they are written: key, then value. */
+typedef struct ErrorOut {
+  uint32_t at;
+  uint32_t count;
+} ErrorOut;
+
+static int ErrorKey(JSContext *ctx, ErrorOut *out, const char *key) {
+  out->count++;
+  return OutBytes(ctx, -1, key, (uint32_t)strlen(key));
+}
+
+static void ErrorText(JSContext *ctx, ErrorOut *out, const char *key, const char *text) {
+  if (OutReserve(ctx, (uint32_t)(strlen(key) + strlen(text)) + 16)) return;
+  ErrorKey(ctx, out, key);
+  OutText(ctx, text);
+}
+
+static void ErrorNumber(JSContext *ctx, ErrorOut *out, const char *key, int n) {
+  if (OutReserve(ctx, 64)) return;
+  ErrorKey(ctx, out, key);
+  OutInt(ctx, n);
+}
+
+/* Own or inherited property of the exception as text of bounded length; NULL when there is none.
+ * May run a getter of the program; what that throws is dropped. Free with js_free. */
+static char *PropertyText(JSContext *ctx, JSValueConst error, const char *name, size_t max) {
+  if (!JS_IsObject(error) || guest.stop == kStopInterrupted) return NULL;
+  JSValue v = JS_GetPropertyStr(ctx, error, name);
+  char *text = NULL;
+  if (JS_IsString(v)) {
+    size_t n;
+    const char *s = JS_ToCStringLen(ctx, &n, v);
+    if (s) text = js_strndup(ctx, s, n < max ? n : max);
+    JS_FreeCString(ctx, s);
+  }
+  JS_FreeValue(ctx, v);
+  if (JS_HasException(ctx)) JS_FreeValue(ctx, JS_GetException(ctx));
+  return text;
+}
+
+/* The first position in the author's file that a stack text names. */
+static int PositionIn(const char *stack, int *line, int *column) {
+  const char *at = stack;
+  while ((at = strstr(at, kFileName))) {
+    at += sizeof kFileName - 1;
+    if (sscanf(at, ":%d:%d", line, column) == 2 && *line > 0) return 1;
+  }
+  return 0;
+}
+
+static int IsNativeError(JSContext *ctx, JSValueConst v, const char *message) {
+  if (!JS_IsError(ctx, v)) return 0;
+  char *text = PropertyText(ctx, v, "message", 200);
+  int yes = text && !strcmp(text, message) &&
+            JS_VALUE_GET_OBJ(v)->shape->proto ==
+                JS_VALUE_GET_OBJ(ctx->native_error_proto[JS_INTERNAL_ERROR]);
+  js_free(ctx, text);
+  return yes;
+}
+
+static int KindOf(JSContext *ctx, JSValueConst error, int kind) {
+  if (guest.stop == kStopInterrupted) return NX_KIND_INTERRUPTED;
+  if (kind != NX_KIND_THROWN) return kind;
+  if (JS_IsNull(error) || IsNativeError(ctx, error, "out of memory")) return NX_KIND_MEMORY;
+  if (IsNativeError(ctx, error, "stack overflow")) return NX_KIND_STACK;
+  return kind;
+}
+
+static const char *KindText(int kind) {
+  switch (kind) {
+    case NX_KIND_MEMORY: return "out of memory";
+    case NX_KIND_STACK: return "stack overflow";
+    case NX_KIND_INTERRUPTED: return "interrupted";
+    default: return "unknown error";
+  }
+}
+
+/* A thrown value that is no Error, as text; never runs code of the program. */
+static char *PrimitiveText(JSContext *ctx, JSValueConst v) {
+  if (JS_IsObject(v) || JS_VALUE_GET_TAG(v) == JS_TAG_SYMBOL) return NULL;
+  size_t n;
+  const char *s = JS_ToCStringLen(ctx, &n, v);
+  char *text = s ? js_strndup(ctx, s, n < 4000 ? n : 4000) : NULL;
+  JS_FreeCString(ctx, s);
+  if (JS_HasException(ctx)) JS_FreeValue(ctx, JS_GetException(ctx));
+  return text;
+}
+
+static void ErrorTextOf(JSContext *ctx, ErrorOut *out, const char *key, JSValueConst error,
+                        size_t max) {
+  char *text = PropertyText(ctx, error, key, max);
+  if (text) ErrorText(ctx, out, key, text);
+  js_free(ctx, text);
+}
+
+static void ErrorDetails(JSContext *ctx, ErrorOut *out, JSValueConst error) {
+  if (!JS_IsObject(error) || guest.stop == kStopInterrupted) return;
+  JSValue v = JS_GetPropertyStr(ctx, error, "details");
+  uint32_t mark = OutMark();
+  if (!JS_IsException(v) && !JS_IsUndefined(v)) {
+    if (OutReserve(ctx, 16) || ErrorKey(ctx, out, "details") ||
+        Encode(ctx, v, "details", 65536, 0)) {
+      OutRelease(mark);
+      out->count--;
+    }
+  }
+  JS_FreeValue(ctx, v);
+  if (JS_HasException(ctx)) JS_FreeValue(ctx, JS_GetException(ctx));
+}
+
+static void ErrorCause(JSContext *ctx, ErrorOut *out, JSValueConst error) {
+  if (!JS_IsObject(error) || guest.stop == kStopInterrupted) return;
+  JSValue cause = JS_GetPropertyStr(ctx, error, "cause");
+  char *text = JS_IsObject(cause) ? PropertyText(ctx, cause, "message", 2000)
+               : JS_IsUndefined(cause) || JS_IsException(cause) ? NULL
+                                                                 : PrimitiveText(ctx, cause);
+  if (text) ErrorText(ctx, out, "cause", text);
+  js_free(ctx, text);
+  JS_FreeValue(ctx, cause);
+  if (JS_HasException(ctx)) JS_FreeValue(ctx, JS_GetException(ctx));
+}
+
+static void ErrorPosition(JSContext *ctx, ErrorOut *out, const char *stack) {
+  int line, column;
+  if (!stack || !PositionIn(stack, &line, &column)) return;
+  ErrorNumber(ctx, out, "line", line);
+  ErrorNumber(ctx, out, "column", column);
+}
+
+/* Writes the error object for `error`, which it frees, and returns NX_ERROR. */
+static int Fail(JSContext *ctx, JSValue error, int kind) {
+  uint32_t mark = OutMark();
+  ErrorOut out = {mark + 1, 0};
+  if (guest.stop == kStopLimit) {
+    JS_FreeValue(ctx, error);
+    error = guest.stop_error;
+    guest.stop_error = JS_UNDEFINED;
+  }
+  kind = KindOf(ctx, error, kind);
+  OutReserve(ctx, 512);
+  RawByte(kTagObject);
+  RawByte(0);
+  ErrorNumber(ctx, &out, "kind", kind);
+  char *name = PropertyText(ctx, error, "name", 200);
+  char *message = PropertyText(ctx, error, "message", 8000);
+  char *stack = PropertyText(ctx, error, "stack", 16000);
+  if (!message) message = PrimitiveText(ctx, error);
+  ErrorText(ctx, &out, "name", name ? name : "Error");
+  ErrorText(ctx, &out, "message", message ? message : KindText(kind));
+  ErrorText(ctx, &out, "stack", stack ? stack : "");
+  ErrorPosition(ctx, &out, stack);
+  js_free(ctx, name);
+  js_free(ctx, message);
+  js_free(ctx, stack);
+  ErrorTextOf(ctx, &out, "code", error, 100);
+  ErrorTextOf(ctx, &out, "capability", error, 400);
+  ErrorTextOf(ctx, &out, "limit", error, 100);
+  ErrorDetails(ctx, &out, error);
+  ErrorCause(ctx, &out, error);
+  PatchCount(ctx, out.at, out.count);
+  JS_FreeValue(ctx, error);
+  if (JS_HasException(ctx)) JS_FreeValue(ctx, JS_GetException(ctx));
+  return SetOut(mark, NX_ERROR);
+}
+
+static int FailPending(JSContext *ctx) { return Fail(ctx, JS_GetException(ctx), NX_KIND_THROWN); }
+
+static int FailText(JSContext *ctx, int kind, const char *message) {
+  JS_ThrowTypeError(ctx, "%s", message);
+  return Fail(ctx, JS_GetException(ctx), kind);
+}
+
+/* --- jobs and results -------------------------------------------------------------------------- */
+
+static int RunJobs(JSContext *ctx) {
+  JSContext *job_ctx;
+  for (uint32_t n = 1;; n++) {
+    int r = JS_ExecutePendingJob(ctx->rt, &job_ctx);
+    if (guest.stop) return -1;
+    if (r == 0) return 0;
+    if (r < 0) JS_FreeValue(ctx, JS_GetException(ctx));
+    if (n % 256 == 0 && __js_poll_interrupts(ctx)) return -1;
+  }
+}
+
+/* Encodes what the handler gave. */
+static int Finish(JSContext *ctx, JSValueConst value) {
+  uint32_t mark = OutMark();
+  if (Encode(ctx, value, "result", nx_mb.result_limit, 0)) {
+    OutRelease(mark);
+    JSValue error = JS_GetException(ctx);
+    if (codec_failure == kCodecTooLarge && JS_IsObject(error)) {
+      JS_SetPropertyStr(ctx, error, "code", JS_NewString(ctx, "RESOURCE_LIMIT"));
+      JS_SetPropertyStr(ctx, error, "limit", JS_NewString(ctx, "result"));
+    }
+    return Fail(ctx, error, codec_failure == kCodecOk ? NX_KIND_THROWN : NX_KIND_RESULT);
+  }
+  if (guest.stop) {
+    OutRelease(mark);
+    return Fail(ctx, JS_UNDEFINED, NX_KIND_THROWN);
+  }
+  return SetOut(mark, NX_DONE);
+}
+
+/* Runs what is runnable, then tells how the handler's promise stands. */
+static int Advance(JSContext *ctx) {
+  if (RunJobs(ctx)) return FailPending(ctx);
+  switch (JS_PromiseState(ctx, program.promise)) {
+    case JS_PROMISE_PENDING: {
+      if (nx_mb.pending_slots) return SetOut(OutMark(), NX_PENDING);
+      return FailText(ctx, NX_KIND_STUCK,
+                      "the handler awaits a promise that nothing will ever resolve");
+    }
+    case JS_PROMISE_FULFILLED: {
+      JSValue value = JS_PromiseResult(ctx, program.promise);
+      int status = Finish(ctx, value);
+      JS_FreeValue(ctx, value);
+      return status;
+    }
+    default: return Fail(ctx, JS_PromiseResult(ctx, program.promise), NX_KIND_THROWN);
+  }
+}
+
+/* What a call of the handler returned: a promise, a thenable, or the result itself. */
+static int Settle(JSContext *ctx, JSValue value) {
+  if (JS_IsException(value)) return FailPending(ctx);
+  JSValue promise = JS_UNDEFINED;
+  if (JS_IsObject(value)) {
+    if (JS_VALUE_GET_OBJ(value)->class_id == JS_CLASS_PROMISE) {
+      promise = value;
+    } else {
+      JSValue then = JS_GetProperty(ctx, value, JS_ATOM_then);
+      int thenable = JS_IsFunction(ctx, then);
+      JS_FreeValue(ctx, then);
+      if (JS_IsException(then)) {
+        JS_FreeValue(ctx, value);
+        return FailPending(ctx);
+      }
+      if (thenable) {
+        promise = js_promise_resolve(ctx, ctx->promise_ctor, 1, (JSValueConst *)&value, 0);
+        JS_FreeValue(ctx, value);
+        if (JS_IsException(promise)) return FailPending(ctx);
+      }
+    }
+  }
+  if (!JS_IsUndefined(promise)) {
+    JS_FreeValue(ctx, program.promise);
+    program.promise = promise;
+    return Advance(ctx);
+  }
+  int status = RunJobs(ctx) ? FailPending(ctx) : Finish(ctx, value);
+  JS_FreeValue(ctx, value);
+  return status;
+}
+
+/* Every export that runs JavaScript begins here. */
+static void Enter(JSContext *ctx) {
+  JSRuntime *rt = ctx->rt;
+  JS_UpdateStackTop(rt);
+  if (nx_mb.stack_limit) JS_SetMaxStackSize(rt, nx_mb.stack_limit);
+  out_buf.len = 0;
+}
+
+/* --- exports ----------------------------------------------------------------------------------- */
+
+EXPORT(nx_mailbox) uint32_t nx_mailbox(void) { return (uint32_t)(uintptr_t)&nx_mb; }
+
+EXPORT(nx_alloc) uint32_t nx_alloc(uint32_t n) { return (uint32_t)(uintptr_t)nx_malloc(n ? n : 1); }
+
+static JSModuleDef *RefuseImport(JSContext *ctx, const char *name, void *opaque) {
+  (void)opaque;
+  JS_ThrowReferenceError(ctx, "cannot import '%s': bundle the program into one module first", name);
+  return NULL;
+}
+
+static int LoadPrelude(JSContext *ctx, JSValueConst natives) {
+  JS_SetStripInfo(ctx->rt, JS_STRIP_SOURCE);
+  JSValue fn = JS_Eval(ctx, kPrelude, sizeof kPrelude - 1, "nexus:prelude",
+                       JS_EVAL_TYPE_GLOBAL | JS_EVAL_FLAG_STRICT);
+  JS_SetStripInfo(ctx->rt, 0);
+  if (JS_IsException(fn)) return -1;
+  JSValue made = JS_Call(ctx, fn, JS_UNDEFINED, 1, &natives);
+  JS_FreeValue(ctx, fn);
+  if (JS_IsException(made)) return -1;
+  program.context = JS_GetPropertyStr(ctx, made, "context");
+  program.fill = JS_GetPropertyStr(ctx, made, "fill");
+  guest.make_error = JS_GetPropertyStr(ctx, made, "makeError");
+  JS_FreeValue(ctx, made);
+  return 0;
+}
+
+static void PanicPending(JSContext *ctx) {
+  Fail(ctx, JS_GetException(ctx), NX_KIND_THROWN);
+  host_call(kHostPanic, 0, (const void *)nx_mb.out_ptr, nx_mb.out_len);
+  __builtin_trap();
+}
+
+void __wasm_call_ctors(void);
+
+EXPORT(nx_init) int nx_init(uint32_t stack_bytes, uint32_t role) {
+  __wasm_call_ctors(); /* called here, or the linker would wrap every export in it */
+  if (role == NX_ROLE_PARK) return host_call(kHostInterrupt, 0, NULL, 0);
+  nx_mb.magic = NX_MAILBOX_MAGIC;
+  nx_mb.abi_version = NX_ABI_VERSION;
+  nx_mb.in_cap = NX_IN_BYTES;
+  nx_mb.stack_limit = stack_bytes;
+  nx_heap_init();
+  JSRuntime *rt = JS_NewRuntime();
+  guest.rt = rt;
+  JSContext *ctx = JS_NewContext(rt);
+  guest.ctx = ctx;
+  Enter(ctx);
+  JS_SetModuleLoaderFunc(rt, NULL, RefuseImport, NULL);
+  if (role == NX_ROLE_RUN) {
+    JSValue natives = Natives(ctx);
+    if (LoadPrelude(ctx, natives)) PanicPending(ctx);
+    JS_FreeValue(ctx, natives);
+    ctx->eval_internal = NULL; /* from here on only bytecode runs */
+  }
+  return 0;
+}
+
+static void FreeInput(uint32_t p) {
+  if (p != (uint32_t)(uintptr_t)nx_mb.in) nx_free((void *)(uintptr_t)p);
+}
+
+EXPORT(nx_collect) int nx_collect(void) {
+  JS_UpdateStackTop(guest.rt);
+  JS_RunGC(guest.rt);
+  guest.rt->malloc_gc_threshold = 2 * nx_mb.heap_used + 262144;
+  nx_heap_seal();
+  nx_mb.heap_peak = nx_mb.heap_used;
+  return 0;
+}
+
+/* One program as bytes: version, form, QuickJS bytecode. */
+enum { kBytecodeVersion = 1 };
+
+EXPORT(nx_load) int nx_load(uint32_t p, uint32_t n) {
+  JSContext *ctx = guest.ctx;
+  const uint8_t *bytes = (const uint8_t *)(uintptr_t)p;
+  Enter(ctx);
+  guest.phase = kPhaseLoading;
+  if (n < 2 || bytes[0] != kBytecodeVersion) {
+    return FailText(ctx, NX_KIND_HANDLER, "not a compiled program of this guest");
+  }
+  program.is_module = bytes[1] == NX_FORM_MODULE;
+  JSValue object = JS_ReadObject(ctx, bytes + 2, n - 2, JS_READ_OBJ_BYTECODE);
+  FreeInput(p);
+  if (JS_IsException(object)) return FailPending(ctx);
+  int status = program.is_module ? LoadModule(ctx, object) : LoadBody(ctx, object);
+  guest.phase = kPhaseInit;
+  return status;
+}
+
+EXPORT(nx_run) int nx_run(uint32_t p, uint32_t n) {
+  JSContext *ctx = guest.ctx;
+  Enter(ctx);
+  nx_mb.interrupt_polls = 0;
+  ctx->interrupt_counter = JS_INTERRUPT_COUNTER_INIT;
+  guest.phase = kPhaseRunning;
+  int status = TakeInput(ctx, (const uint8_t *)(uintptr_t)p, n);
+  FreeInput(p);
+  if (status < 0) return FailPending(ctx);
+  if (JS_IsUndefined(program.handler)) {
+    return FailText(ctx, NX_KIND_HANDLER, "no program is loaded");
+  }
+  JSValue value = JS_Call(ctx, program.handler, JS_UNDEFINED, program.is_module,
+                          (JSValueConst *)&program.context);
+  return Settle(ctx, value);
+}
+
+EXPORT(nx_resume) int nx_resume(uint32_t index, uint32_t ok, uint32_t p, uint32_t n) {
+  JSContext *ctx = guest.ctx;
+  Enter(ctx);
+  if (index >= slots.count || !slots.at[index].used) {
+    FreeInput(p);
+    return FailText(ctx, NX_KIND_THROWN, "resume: this slot waits for nothing");
+  }
+  NewSlice(ctx);
+  JSValue value = Decode(ctx, (const uint8_t *)(uintptr_t)p, n, 0);
+  FreeInput(p);
+  if (!JS_IsException(value) && !ok) {
+    JSValue error = MakeError(ctx, value);
+    JS_FreeValue(ctx, value);
+    value = error;
+  }
+  if (JS_IsException(value)) {
+    ok = 0;
+    value = JS_GetException(ctx);
+  }
+  Slot slot = slots.at[index];
+  JSValue r = JS_Call(ctx, ok ? slot.resolve : slot.reject, JS_UNDEFINED, 1, (JSValueConst *)&value);
+  SlotRelease(ctx, &slots.at[index]);
+  JS_FreeValue(ctx, value);
+  JS_FreeValue(ctx, r);
+  return Advance(ctx);
+}

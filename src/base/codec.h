@@ -1,0 +1,48 @@
+#pragma once
+/// The binary form of Value on the sandbox boundary. Format: docs/format/value.md.
+///
+/// The guest is not trusted, so decoding checks everything: lengths against what is left, depth,
+/// counts; it never allocates more than a small multiple of the input.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "base/value.h"
+
+namespace nexus {
+
+inline constexpr std::uint32_t kValueDepthMax = 512;
+
+/// Tags of the encoding; guest/codec.c has the same table (codec_test pins both).
+enum class ValueTag : std::uint8_t {
+  kUndefined = 0, kNull = 1, kFalse = 2, kTrue = 3,
+  kInt = 4,      ///< zigzag varint, int32 range
+  kDouble = 5,   ///< 8 bytes little endian IEEE 754
+  kString = 6,   ///< varint byte length, UTF-8 (lone surrogates as WTF-8)
+  kBigInt = 7,   ///< varint length, ASCII hex with optional '-'
+  kDate = 8,     ///< 8 bytes little endian IEEE 754, ms
+  kBytes = 9,    ///< varint length, bytes
+  kArray = 10,   ///< varint count, values
+  kObject = 11,  ///< varint count, (varint key length, key bytes, value)*
+  kMap = 12,     ///< varint count, (value, value)*
+  kSet = 13,     ///< varint count, values
+};
+
+/// Appends the encoding of `value`. Values deeper than kValueDepthMax: kInvalidArgument, and `out`
+/// is as it was.
+Status EncodeValue(const Value& value, std::string& out);
+
+/// Decodes exactly one value that fills `bytes`. Errors: kDataLoss with the offset.
+Result<Value> DecodeValue(std::string_view bytes);
+
+/// Decodes one value at the front of `bytes` and removes it from there.
+Result<Value> DecodeValuePrefix(std::string_view& bytes);
+
+/// LEB128, at most 5 bytes for 32 bits.
+void AppendVarint(std::string& out, std::uint64_t n);
+/// Removes a varint from the front of `bytes`; false when malformed or cut off.
+bool ReadVarint(std::string_view& bytes, std::uint64_t& n);
+
+}  // namespace nexus

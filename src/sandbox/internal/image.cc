@@ -1,0 +1,215 @@
+#include "sandbox/internal/image.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/check.h"
+#include "base/hash.h"
+
+namespace nexus::internal {
+namespace {
+
+/// Above this, mapping anew is cheaper than copying back.
+constexpr std::size_t kCopyBackPagesMax = 128;
+
+alignas(64) constexpr std::uint8_t kZeroPage[kPageBytes] = {};
+
+bool IsZeroPage(const std::uint8_t* page) { return std::memcmp(page, kZeroPage, kPageBytes) == 0; }
+
+const std::uint8_t* OrZeros(const std::uint8_t* page) { return page == nullptr ? kZeroPage : page; }
+
+}  // namespace
+
+Result<std::shared_ptr<const BaseImage>> BaseImage::Capture(const Instance& instance,
+                                                            std::uint32_t mailbox) {
+  std::shared_ptr<BaseImage> image(new BaseImage);
+  const std::size_t pages = instance.memory_bytes() / kPageBytes;
+  std::vector<unsigned char> resident(pages);
+  // A page that was never touched is zero; asking the kernel spares reading (and so allocating) it.
+  NEXUS_CHECK(mincore(instance.memory(), instance.memory_bytes(), resident.data()) == 0);
+  for (std::size_t i = 0; i < pages; ++i) {
+    if ((resident[i] & 1) != 0 && !IsZeroPage(instance.memory() + i * kPageBytes)) {
+      image->used_pages_ = static_cast<std::uint32_t>(i + 1);
+    }
+  }
+  const std::size_t bytes = std::size_t{image->used_pages_} * kPageBytes;
+  image->fd_ = memfd_create("nexus-image", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (image->fd_ < 0 || ftruncate(image->fd_, static_cast<off_t>(bytes)) != 0 ||
+      pwrite(image->fd_, instance.memory(), bytes, 0) != static_cast<ssize_t>(bytes)) {
+    return Fail(Code::kUnavailable, std::string("keep an image in memory: ") + std::strerror(errno));
+  }
+  void* const mapped = mmap(nullptr, bytes, PROT_READ, MAP_SHARED | MAP_POPULATE, image->fd_, 0);
+  if (mapped == MAP_FAILED) {
+    return Fail(Code::kUnavailable, std::string("map an image: ") + std::strerror(errno));
+  }
+  image->pages_ = static_cast<const std::uint8_t*>(mapped);
+  image->memory_bytes_ = instance.memory_bytes();
+  image->mailbox_ = mailbox;
+  image->stack_pointer_ = instance.stack_pointer();
+  return image;
+}
+
+BaseImage::~BaseImage() {
+  if (pages_ != nullptr) {
+    munmap(const_cast<std::uint8_t*>(pages_), std::size_t{used_pages_} * kPageBytes);
+  }
+  if (fd_ >= 0) close(fd_);
+}
+
+Image::Image(std::shared_ptr<const BaseImage> base)
+    : base_(std::move(base)), stack_pointer_(base_->stack_pointer()) {
+  sources_.reserve(base_->used_pages());
+  for (std::uint32_t i = 0; i < base_->used_pages(); ++i) sources_.push_back(base_->page(i));
+  ComputeHash();
+}
+
+std::shared_ptr<const Image> Image::Capture(std::shared_ptr<const BaseImage> base,
+                                            const Instance& instance,
+                                            const std::vector<PageRange>& dirty) {
+  auto image = std::make_shared<Image>(std::move(base));
+  for (const PageRange& range : dirty) {
+    for (std::uint32_t i = range.first; i < range.first + range.count; ++i) {
+      const std::uint8_t* const now = instance.memory() + std::size_t{i} * kPageBytes;
+      if (std::memcmp(now, OrZeros(image->page(i)), kPageBytes) == 0) continue;
+      image->changed_.push_back(i);
+      image->content_.insert(image->content_.end(), now, now + kPageBytes);
+    }
+  }
+  if (!image->changed_.empty() && image->changed_.back() >= image->sources_.size()) {
+    image->sources_.resize(std::size_t{image->changed_.back()} + 1, nullptr);
+  }
+  for (std::size_t i = 0; i < image->changed_.size(); ++i) {
+    image->sources_[image->changed_[i]] = image->content_.data() + i * kPageBytes;
+  }
+  image->stack_pointer_ = instance.stack_pointer();
+  image->ComputeHash();
+  return image;
+}
+
+void Image::ComputeHash() {
+  // The base's pages are the same for every image of it: hash only what a base is identified by and
+  // the changed pages. Two processes with the same guest have the same base (image_test.cc).
+  Sha256 hash;
+  const auto add = [&hash](std::uint64_t n) {
+    hash.Update(std::string_view(reinterpret_cast<const char*>(&n), sizeof(n)));
+  };
+  add(base_->memory_bytes());
+  add(base_->used_pages());
+  add(stack_pointer_);
+  if (changed_.empty()) {
+    hash.Update({reinterpret_cast<const char*>(base_->page(0)), base_->used_pages() * kPageBytes});
+  }
+  for (const std::uint32_t index : changed_) add(index);
+  hash.Update({reinterpret_cast<const char*>(content_.data()), content_.size()});
+  hash_ = hash.FinishHex();
+}
+
+Result<std::unique_ptr<Slot>> Slot::Create(std::unique_ptr<Instance> instance,
+                                           std::shared_ptr<const Image> image) {
+  NEXUS_CHECK(instance->memory_bytes() == image->base().memory_bytes());
+  auto slot = std::unique_ptr<Slot>(new Slot);
+  slot->instance_ = std::move(instance);
+  slot->image_ = std::move(image);
+  slot->Remap();
+  return slot;
+}
+
+void Slot::RestorePage(std::uint32_t index) {
+  std::uint8_t* const page = memory() + std::size_t{index} * kPageBytes;
+  if (const std::uint8_t* const source = image_->page(index)) {
+    std::memcpy(page, source, kPageBytes);
+  } else {
+    std::memset(page, 0, kPageBytes);
+  }
+}
+
+void Slot::RestoreChangedPages() {
+  for (const std::uint32_t index : image_->changed_pages()) RestorePage(index);
+  instance_->set_stack_pointer(image_->stack_pointer());
+}
+
+void Slot::SwitchTo(std::shared_ptr<const Image> image) {
+  if (image == image_) return;
+  NEXUS_CHECK(image->base().memory_bytes() == instance_->memory_bytes());
+  const std::shared_ptr<const Image> before = std::exchange(image_, std::move(image));
+  if (before->base_ptr() != image_->base_ptr()) return Remap();
+  for (const std::uint32_t index : before->changed_pages()) RestorePage(index);
+  RestoreChangedPages();
+}
+
+void Slot::Remap() {
+  const std::size_t image_bytes = std::size_t{image_->base().used_pages()} * kPageBytes;
+  std::uint8_t* const base = memory();
+  const std::size_t bytes = instance_->memory_bytes();
+  void* mapped = mmap(base, image_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED,
+                      image_->base().fd(), 0);
+  NEXUS_CHECK(mapped == base, "map an image into an instance");
+  mapped = mmap(base + image_bytes, bytes - image_bytes, PROT_READ | PROT_WRITE,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+  NEXUS_CHECK(mapped == base + image_bytes, "map an instance's memory");
+  // One touched byte must not become 2 MiB of dirty memory.
+  madvise(base + image_bytes, bytes - image_bytes, MADV_NOHUGEPAGE);
+  RestoreChangedPages();
+}
+
+std::size_t Slot::Undo(const DirtyPages& dirty) {
+  if (!dirty.Find(memory(), instance_->memory_bytes(), found_)) {
+    Remap();
+    return 0;
+  }
+  std::size_t pages = 0;
+  for (const PageRange& range : found_) pages += range.count;
+  if (pages > kCopyBackPagesMax) {
+    Remap();
+    return pages;
+  }
+  for (const PageRange& range : found_) {
+    for (std::uint32_t i = 0; i < range.count; ++i) RestorePage(range.first + i);
+  }
+  instance_->set_stack_pointer(image_->stack_pointer());
+  return pages;
+}
+
+PageDelta Slot::CaptureDelta(const DirtyPages& dirty) {
+  PageDelta delta;
+  delta.stack_pointer = instance_->stack_pointer();
+  if (!dirty.Find(memory(), instance_->memory_bytes(), found_)) {
+    found_.assign(1, {0, static_cast<std::uint32_t>(instance_->memory_bytes() / kPageBytes)});
+  }
+  for (const PageRange& range : found_) {
+    for (std::uint32_t i = range.first; i < range.first + range.count; ++i) {
+      const std::uint8_t* const page = memory() + std::size_t{i} * kPageBytes;
+      if (std::memcmp(page, OrZeros(image_->page(i)), kPageBytes) == 0) continue;
+      delta.index.push_back(i);
+      delta.content.insert(delta.content.end(), page, page + kPageBytes);
+    }
+  }
+  return delta;
+}
+
+std::shared_ptr<const Image> Slot::CaptureImage(const DirtyPages& dirty,
+                                                std::size_t shared_pages_max) {
+  if (!dirty.Find(memory(), instance_->memory_bytes(), found_)) {
+    found_.assign(1, {0, static_cast<std::uint32_t>(instance_->memory_bytes() / kPageBytes)});
+  }
+  auto image = Image::Capture(image_->base_ptr(), *instance_, found_);
+  if (image->changed_pages().size() <= shared_pages_max) return image;
+  auto own_base = BaseImage::Capture(*instance_, image_->base().mailbox());
+  if (!own_base) return nullptr;
+  return std::make_shared<const Image>(*std::move(own_base));
+}
+
+void Slot::ApplyDelta(const PageDelta& delta) {
+  NEXUS_CHECK(delta.content.size() == delta.index.size() * kPageBytes);
+  for (std::size_t i = 0; i < delta.index.size(); ++i) {
+    NEXUS_CHECK((std::size_t{delta.index[i]} + 1) * kPageBytes <= instance_->memory_bytes());
+    std::memcpy(memory() + std::size_t{delta.index[i]} * kPageBytes,
+                delta.content.data() + i * kPageBytes, kPageBytes);
+  }
+  instance_->set_stack_pointer(delta.stack_pointer);
+}
+
+}  // namespace nexus::internal

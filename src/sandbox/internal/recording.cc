@@ -1,0 +1,182 @@
+#include "sandbox/internal/recording.h"
+
+#include "base/codec.h"
+
+namespace nexus::internal {
+namespace {
+
+constexpr std::string_view kMagic = "NXREC001";
+
+enum EntryKind : char { kHostCallEntry = 'c', kAnswerEntry = 'a', kStopEntry = 's' };
+
+std::uint64_t ZigZag(std::int32_t n) {
+  return (static_cast<std::uint32_t>(n) << 1) ^ static_cast<std::uint32_t>(n >> 31);
+}
+std::int32_t UnZigZag(std::uint64_t n) {
+  const auto u = static_cast<std::uint32_t>(n);
+  return static_cast<std::int32_t>((u >> 1) ^ (~(u & 1) + 1));
+}
+
+void AppendText(std::string& out, std::string_view text) {
+  AppendVarint(out, text.size());
+  out.append(text);
+}
+
+// Reads fields off the front; after the first failure everything else fails too.
+struct Fields {
+  std::string_view& rest;
+  bool ok = true;
+
+  std::uint64_t Number() {
+    std::uint64_t n = 0;
+    ok = ok && ReadVarint(rest, n);
+    return ok ? n : 0;
+  }
+  std::int32_t Signed() { return UnZigZag(Number()); }
+  std::string_view Text() {
+    const std::uint64_t size = Number();
+    ok = ok && size <= rest.size();
+    if (!ok) return {};
+    const std::string_view text = rest.substr(0, size);
+    rest.remove_prefix(size);
+    return text;
+  }
+  char Byte() {
+    ok = ok && !rest.empty();
+    if (!ok) return 0;
+    const char byte = rest.front();
+    rest.remove_prefix(1);
+    return byte;
+  }
+};
+
+std::unexpected<Error> Corrupt(std::string_view what) {
+  return Fail(Code::kDataLoss, "recording: " + std::string(what));
+}
+
+RecordedHostCall ReadHostCall(Fields& fields) {
+  RecordedHostCall call;
+  call.op = fields.Signed();
+  call.a = fields.Signed();
+  call.request = fields.Text();
+  call.code = fields.Signed();
+  call.reply = fields.Text();
+  call.revision = fields.Number();
+  return call;
+}
+
+RecordedAnswer ReadAnswer(Fields& fields) {
+  RecordedAnswer answer;
+  answer.slot = static_cast<std::uint32_t>(fields.Number());
+  answer.ok = fields.Byte() != 0;
+  answer.value = fields.Text();
+  return answer;
+}
+
+RecordedStopEntry ReadStop(Fields& fields) {
+  RecordedStopEntry stop;
+  stop.how = fields.Byte() == static_cast<char>(RecordedStop::kHard) ? RecordedStop::kHard
+                                                                      : RecordedStop::kSoft;
+  stop.reason = static_cast<std::uint8_t>(fields.Byte());
+  stop.polls = static_cast<std::uint32_t>(fields.Number());
+  return stop;
+}
+
+template <typename T, typename F>
+Result<std::optional<T>> NextOf(std::string_view& rest, EntryKind kind, F&& read) {
+  if (rest.empty() || rest.front() != kind) return std::optional<T>();
+  std::string_view at = rest.substr(1);
+  Fields fields{at};
+  T entry = read(fields);
+  if (!fields.ok) return Corrupt("an entry is cut off");
+  rest = at;
+  return std::optional<T>(entry);
+}
+
+}  // namespace
+
+void RecordingWriter::Begin(const RecordingHeader& header) {
+  bytes_.clear();
+  bytes_.reserve(256 + header.input.size());
+  bytes_ += kMagic;
+  for (const std::string* text : {&header.run_id, &header.program_key, &header.image_hash,
+                                  &header.program_name, &header.panel_id, &header.handler_name}) {
+    AppendText(bytes_, *text);
+  }
+  for (const std::uint64_t number :
+       {static_cast<std::uint64_t>(header.started_unix_ms), header.memory_bytes,
+        header.stack_bytes, header.heap_bytes, header.result_bytes, header.suspensions_max}) {
+    AppendVarint(bytes_, number);
+  }
+  AppendText(bytes_, header.input);
+}
+
+void RecordingWriter::HostCall(std::int32_t op, std::int32_t a, std::string_view request,
+                               std::int32_t code, std::string_view reply, std::uint64_t revision) {
+  bytes_ += kHostCallEntry;
+  AppendVarint(bytes_, ZigZag(op));
+  AppendVarint(bytes_, ZigZag(a));
+  AppendText(bytes_, request);
+  AppendVarint(bytes_, ZigZag(code));
+  AppendText(bytes_, reply);
+  AppendVarint(bytes_, revision);
+}
+
+void RecordingWriter::Answered(std::uint32_t slot, bool ok, std::string_view value) {
+  bytes_ += kAnswerEntry;
+  AppendVarint(bytes_, slot);
+  bytes_ += static_cast<char>(ok);
+  AppendText(bytes_, value);
+}
+
+void RecordingWriter::Stopped(RecordedStop how, std::uint8_t reason, std::uint32_t polls) {
+  bytes_ += kStopEntry;
+  bytes_ += static_cast<char>(how);
+  bytes_ += static_cast<char>(reason);
+  AppendVarint(bytes_, polls);
+}
+
+Result<RecordingReader> RecordingReader::Open(std::string_view bytes) {
+  if (!bytes.starts_with(kMagic)) return Corrupt("not a recording of this version");
+  bytes.remove_prefix(kMagic.size());
+  Fields fields{bytes};
+  RecordingReader reader;
+  RecordingHeader& header = reader.header_;
+  for (std::string* text : {&header.run_id, &header.program_key, &header.image_hash,
+                            &header.program_name, &header.panel_id, &header.handler_name}) {
+    *text = fields.Text();
+  }
+  header.started_unix_ms = static_cast<std::int64_t>(fields.Number());
+  for (std::uint64_t* number : {&header.memory_bytes, &header.stack_bytes, &header.heap_bytes,
+                                &header.result_bytes, &header.suspensions_max}) {
+    *number = fields.Number();
+  }
+  header.input = fields.Text();
+  if (!fields.ok) return Corrupt("its header is cut off");
+  reader.rest_ = bytes;
+
+  // Walk once, so that a corrupt tail is found before anything runs.
+  Fields walk{bytes};
+  while (walk.ok && !walk.rest.empty()) {
+    switch (walk.Byte()) {
+      case kHostCallEntry: ReadHostCall(walk); break;
+      case kAnswerEntry: ReadAnswer(walk); break;
+      case kStopEntry: reader.final_stop_ = ReadStop(walk); break;
+      default: return Corrupt("an entry of unknown kind");
+    }
+  }
+  if (!walk.ok) return Corrupt("an entry is cut off");
+  return reader;
+}
+
+Result<std::optional<RecordedHostCall>> RecordingReader::NextHostCall() {
+  return NextOf<RecordedHostCall>(rest_, kHostCallEntry, ReadHostCall);
+}
+Result<std::optional<RecordedAnswer>> RecordingReader::NextAnswer() {
+  return NextOf<RecordedAnswer>(rest_, kAnswerEntry, ReadAnswer);
+}
+Result<std::optional<RecordedStopEntry>> RecordingReader::NextStop() {
+  return NextOf<RecordedStopEntry>(rest_, kStopEntry, ReadStop);
+}
+
+}  // namespace nexus::internal

@@ -1,0 +1,139 @@
+#pragma once
+/// What one thread needs to run guests: instances, a host stack, a lane of the watchdog; and the
+/// pool from which threads take them.
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "base/result.h"
+#include "guest/abi.h"
+#include "sandbox/internal/engine.h"
+#include "sandbox/internal/host_stack.h"
+#include "sandbox/internal/image.h"
+#include "sandbox/internal/watchdog.h"
+
+namespace nexus::internal {
+
+struct WorkerStats {
+  std::atomic<std::uint64_t> instances_created{0};
+  std::atomic<std::uint64_t> instances_live{0};
+  std::atomic<std::uint64_t> image_switches{0};
+  std::atomic<std::uint64_t> remaps{0};
+};
+
+/// What workers share. Outlives them.
+struct WorkerConfig {
+  const Engine* engine = nullptr;
+  const DirtyPages* dirty = nullptr;
+  Watchdog* watchdog = nullptr;
+  std::size_t slots_max = 8;
+  std::size_t host_stack_bytes = 0;
+};
+
+/// Thread-compatible; a thread uses it from checkout to return.
+class Worker {
+ public:
+  static Result<std::unique_ptr<Worker>> Create(const WorkerConfig& config, WorkerStats& stats);
+  ~Worker();
+
+  /// A clean slot in `image`, marked busy: one already in it, else one of the same base (switched),
+  /// else a new one, in the place of the least recently used when there are slots_max. `fresh` says
+  /// whether an instance was made for it.
+  /// Errors: kUnavailable when no instance can be had; kResourceExhausted when all are busy.
+  Result<Slot*> Acquire(const std::shared_ptr<const Image>& image, bool* fresh);
+  /// An instance outside of any image, for building a base; the worker does not keep it.
+  Result<std::unique_ptr<Instance>> BareInstance(std::size_t memory_bytes);
+  /// Undoes what was written and frees the slot. `trapped`: the instance was left in the middle.
+  std::size_t Release(Slot* slot, bool trapped);
+  void Trim();
+
+  /// Runs `call` on the host stack as guest code of `instance`, host calls going to `port`.
+  /// `alarm` null: without a watchdog (only for the guest's own set-up).
+  CallOutcome Enter(Instance& instance, HostPort* port, WatchLane::Alarm* alarm,
+                    std::int64_t now_ns, Export function, std::int32_t a = 0, std::int32_t b = 0,
+                    std::int32_t c = 0, std::int32_t d = 0);
+  CallOutcome EnterInitialize(Instance& instance, HostPort* port);
+
+  /// For the duration of host C++ inside a host call: faults there are the host's own, and the
+  /// watchdog's signal does nothing.
+  class HostCallScope {
+   public:
+    explicit HostCallScope(Worker& worker) : frame_(worker.frame_) {
+      frame_.in_host_call.store(true, std::memory_order_relaxed);
+    }
+    ~HostCallScope() { frame_.in_host_call.store(false, std::memory_order_relaxed); }
+    HostCallScope(const HostCallScope&) = delete;
+    HostCallScope& operator=(const HostCallScope&) = delete;
+
+   private:
+    GuestFrame& frame_;
+  };
+  /// False when too little host stack is left for host code.
+  bool HostStackSuffices() const;
+
+  WatchLane& lane() { return lane_; }
+  const WorkerConfig& config() const { return config_; }
+
+ private:
+  struct Entry;
+  Worker(const WorkerConfig& config, WorkerStats& stats, std::unique_ptr<HostStack> stack);
+  CallOutcome EnterWith(Entry& entry, HostPort* port);
+
+  const WorkerConfig config_;
+  WorkerStats& stats_;
+  std::unique_ptr<HostStack> stack_;
+  InstanceGroup group_;
+  std::vector<std::unique_ptr<Slot>> slots_;
+  std::uint64_t uses_ = 0;
+  GuestFrame frame_;
+  WatchLane lane_;
+};
+
+/// Hands workers to threads: the thread's last one where possible. Thread-safe.
+class WorkerPool : public std::enable_shared_from_this<WorkerPool> {
+ public:
+  explicit WorkerPool(const WorkerConfig& config) : config_(config) {}
+  ~WorkerPool();
+
+  /// Gives its worker back at the end of its life.
+  class Lease {
+   public:
+    Lease(WorkerPool* pool, Worker* worker, bool cached)
+        : pool_(pool), worker_(worker), cached_(cached) {}
+    Lease(Lease&& other) noexcept
+        : pool_(other.pool_), worker_(std::exchange(other.worker_, nullptr)), cached_(other.cached_) {}
+    Lease& operator=(Lease&&) = delete;
+    ~Lease() {
+      if (worker_ != nullptr) pool_->Return(worker_, cached_);
+    }
+    Worker* operator->() const { return worker_; }
+    Worker& operator*() const { return *worker_; }
+
+   private:
+    WorkerPool* pool_;
+    Worker* worker_;
+    bool cached_;
+  };
+  Result<Lease> Checkout();
+  WorkerStats& stats() { return stats_; }
+  const WorkerStats& stats() const { return stats_; }
+
+ private:
+  friend struct ThreadWorkers;
+  void Return(Worker* worker, bool cached);
+  void GiveBack(Worker* worker);
+  Result<Worker*> TakeOrCreate();
+
+  const WorkerConfig config_;
+  WorkerStats stats_;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<Worker*> free_;
+};
+
+}  // namespace nexus::internal
