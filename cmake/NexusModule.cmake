@@ -11,7 +11,7 @@ include_guard(GLOBAL)
 # includes once more whenever a source is built, so the diagram in docs/ARCHITECTURE.md cannot drift.
 
 set(NEXUS_LAYERS base source store capability sandbox panel extension graph routing agent workflow mcp
-  cluster server embed cli)
+  cluster server embed bench cli)
 
 # Adds src/<layer> and, below it, every folder that is a module.
 function(nexus_add_layer layer)

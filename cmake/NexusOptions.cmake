@@ -37,6 +37,10 @@ target_compile_definitions(nexus_options INTERFACE NEXUS_VERSION="${PROJECT_VERS
 set(warnings
   -Wall -Wextra -Werror -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wvla
   -Wno-missing-field-initializers)  # Designated initialisers leave out members on purpose.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  # libstdc++ 12 itself uses std::get_temporary_buffer, in std::stable_sort.
+  list(APPEND warnings -Wno-deprecated-declarations)
+endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # g++ 12 reports both falsely at -O2 for std::string concatenation and for std::expected.
   list(APPEND warnings -Wno-restrict -Wno-maybe-uninitialized)

@@ -25,7 +25,8 @@ if(NEXUS_ENGINE_PREFIX)
     message(FATAL_ERROR "${lib}/libwasmedge.so is missing: run tools/setup")
   endif()
   target_include_directories(nexus_wasmedge SYSTEM INTERFACE "${NEXUS_ENGINE_PREFIX}/usr/include")
-  target_link_libraries(nexus_wasmedge INTERFACE "${lib}/libwasmedge.so")
+  # By name: from a path CMake would make a run path of its own, and warn that it hides the system's zstd.
+  target_link_libraries(nexus_wasmedge INTERFACE "-L${lib}" -lwasmedge)
   # DT_RPATH rather than DT_RUNPATH, because the engine's own dependencies are to be found there too.
   # Undefined symbols are allowed in shared libraries only: the engine needs a newer C library than the
   # one we link against, and finds it when the program starts.

@@ -45,7 +45,8 @@ enum nx_error_kind {
   NX_KIND_STUCK = 7        /* pending for ever: awaits something no host call will answer */
 };
 
-/* Little endian, 4-byte aligned, at a page boundary so that header and small inputs dirty one page. */
+/* Little endian, 8-byte aligned. The guest lays its own hot words just before it, so that they, the
+ * header and small inputs dirty one page. */
 struct nx_mailbox {
   uint32_t magic;
   uint32_t abi_version;

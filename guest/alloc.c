@@ -12,7 +12,9 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "abi.h"
+#include "hot.h"
+
+_Static_assert(kClasses == 512 / 8 + 1, "one class for each multiple of 8");
 
 enum {
   kUsed = 1u,      /* not in a large bin */
@@ -20,9 +22,7 @@ enum {
   kMarked = 4u,    /* only within CoalesceAll: lies in a small list */
   kFlags = 7u,
   kSmallMax = 512u, /* largest block, head included, that a size class serves */
-  kClasses = kSmallMax / 8 + 1,
   kChunk = 4096u,
-  kBins = 96,
   kBlockMin = 16u
 };
 
@@ -31,21 +31,8 @@ typedef struct LargeFree {
   struct LargeFree *prev;
 } LargeFree;
 
-typedef struct Heap {
-  void *small[kClasses]; /* free blocks of one size, last freed first */
-  uintptr_t chunk;       /* bump chunk: address of the next head */
-  uintptr_t chunk_end;
-  uintptr_t top; /* first head never handed out */
-  uintptr_t end;
-  uintptr_t start;
-  uint32_t bin_map[3];
-  LargeFree *bins[kBins];
-  void *cold[kClasses]; /* small lists of the image, kept aside so that a run stays on few pages */
-} Heap;
-
-/* Mailbox, allocator heads and the other words every run writes lie together. */
-static Heap nx_heap __attribute__((aligned(4096)));
-static struct nx_mailbox nx_mb __attribute__((aligned(4096)));
+/* Small lists of the image, kept aside so that a run stays on few pages. */
+static void *nx_cold[kClasses];
 
 static inline uint32_t *HeadOf(uintptr_t block) { return (uint32_t *)block; }
 static inline uint32_t SizeAt(uintptr_t block) { return *HeadOf(block) & ~(uint32_t)kFlags; }
@@ -177,9 +164,10 @@ static int IsFreeNow(uintptr_t block) {
 
 /* Joins all free neighbours and rebuilds every list; linear in the number of blocks. */
 static void CoalesceAll(void) {
+  nx_heap.from_top = 0;
   CloseChunk();
   MarkList(nx_heap.small);
-  MarkList(nx_heap.cold);
+  MarkList(nx_cold);
   memset(nx_heap.bins, 0, sizeof nx_heap.bins);
   memset(nx_heap.bin_map, 0, sizeof nx_heap.bin_map);
   uintptr_t block = nx_heap.start;
@@ -257,7 +245,7 @@ static int RefillChunk(void) {
     }
     nx_heap.chunk = nx_heap.chunk_end = 0;
   }
-  uintptr_t block = BinTake(kSmallMax + 8);
+  uintptr_t block = nx_heap.from_top ? 0 : BinTake(kSmallMax + 8);
   if (block) {
     *HeadOf(block) |= kUsed;
     TrimTail(block, kChunk);
@@ -376,19 +364,55 @@ static void *nx_realloc(void *p, size_t n) {
 extern unsigned char __heap_base;
 
 static void nx_heap_init(void) {
-  uintptr_t base = ((uintptr_t)&__heap_base + 15) & ~(uintptr_t)7;
+  uintptr_t base = (((uintptr_t)&__heap_base + 4095) & ~(uintptr_t)4095) + 8;
   nx_heap.start = nx_heap.top = base - 4;
   uintptr_t pages = __builtin_wasm_memory_size(0);
   nx_heap.end = ((pages - 1) << 16) + 65536 - 4;
-  if (!nx_mb.heap_limit) nx_mb.heap_limit = 0x7fffffffu;
+  if (!nx_mb.heap_limit) nx_mb.heap_limit = (uint32_t)(nx_heap.end - nx_heap.start);
 }
+
 
 /* Before an image is taken: the free blocks scattered over its pages are kept aside, so that a run
  * allocates from one fresh page. They come back when the heap runs out. */
 static void nx_heap_seal(void) {
   CoalesceAll();
-  memcpy(nx_heap.cold, nx_heap.small, sizeof nx_heap.cold);
+  memcpy(nx_cold, nx_heap.small, sizeof nx_cold);
   memset(nx_heap.small, 0, sizeof nx_heap.small);
+  nx_heap.from_top = 1;
+}
+
+/* Between these two, small blocks come from one page at the start of the heap: for the few objects
+ * of the image that every run touches (their reference counts). */
+static struct {
+  void *small[kClasses];
+  uintptr_t chunk, chunk_end; /* what is set aside: the ordinary chunk, or the rest of the page */
+} nx_gather;
+
+static void SwapChunk(void) {
+  uintptr_t from = nx_heap.chunk, to = nx_heap.chunk_end;
+  nx_heap.chunk = nx_gather.chunk;
+  nx_heap.chunk_end = nx_gather.chunk_end;
+  nx_gather.chunk = from;
+  nx_gather.chunk_end = to;
+}
+
+static void nx_gather_begin(void) {
+  memcpy(nx_gather.small, nx_heap.small, sizeof nx_gather.small);
+  memset(nx_heap.small, 0, sizeof nx_heap.small);
+  SwapChunk();
+}
+
+static void nx_gather_end(void) {
+  SwapChunk();
+  memcpy(nx_heap.small, nx_gather.small, sizeof nx_gather.small);
+}
+
+static void nx_gather_init(void) {
+  uintptr_t from = nx_heap.top;
+  nx_heap.top = (from & ~(uintptr_t)4095) + 4096 + 4;
+  SetChunk(from, nx_heap.top, 0);
+  SwapChunk();
+  nx_heap.chunk = nx_heap.chunk_end = 0;
 }
 
 /* The next automatic collection: half as much again, but well before the limit. */

@@ -18,9 +18,11 @@ for patch in "$here"/patches/*.patch; do
   patch -s -p1 -d "$work/quickjs" <"$patch"
 done
 
-# The prelude becomes a C array: text of any length, no escapes to get wrong.
-od -An -v -tu1 "$here/prelude.js" | sed 's/  */ /g; s/^ //; s/ /,/g; s/$/,/' >"$work/prelude.inc"
-echo 0 >>"$work/prelude.inc"
+# The JavaScript parts become C arrays: text of any length, no escapes to get wrong.
+for part in prelude web; do
+  od -An -v -tu1 "$here/$part.js" | sed 's/  */ /g; s/^ //; s/ /,/g; s/$/,/' >"$work/$part.inc"
+  echo 0 >>"$work/$part.inc"
+done
 
 flags="--target=wasm32-wasi -O3 -DNDEBUG -D_GNU_SOURCE -DCONFIG_VERSION=\"2025-04-26\"
   -fno-strict-aliasing -fwrapv -ffunction-sections -fdata-sections -mbulk-memory

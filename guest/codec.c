@@ -14,39 +14,35 @@ enum { kDepthMax = 512, kPollEvery = 1024 };
 
 /* --- the out buffer --------------------------------------------------------------------------- */
 
-static uint8_t out_small[2048] __attribute__((aligned(16)));
-static struct {
-  uint8_t *p;
-  uint32_t len, cap;
-} out_buf = {out_small, 0, sizeof out_small};
+#define out_small nx_hot.out
 
-static uint32_t OutMark(void) { return out_buf.len; }
-static void OutRelease(uint32_t mark) { out_buf.len = mark; }
+static uint32_t OutMark(void) { return outgoing.len; }
+static void OutRelease(uint32_t mark) { outgoing.len = mark; }
 
 static __attribute__((noinline)) int OutGrow(JSContext *ctx, uint32_t more) {
-  uint64_t want = (uint64_t)out_buf.len + more;
+  uint64_t want = (uint64_t)outgoing.len + more;
   uint64_t cap = want + want / 2;
   if (want > 0x3fffffffu) {
     JS_ThrowRangeError(ctx, "the value is too large to leave the sandbox");
     return -1;
   }
-  uint8_t *p = out_buf.p == out_small ? nx_malloc(cap) : nx_realloc(out_buf.p, cap);
+  uint8_t *p = outgoing.p == out_small ? nx_malloc(cap) : nx_realloc(outgoing.p, cap);
   if (!p) {
     JS_ThrowOutOfMemory(ctx);
     return -1;
   }
-  if (out_buf.p == out_small) memcpy(p, out_small, out_buf.len);
-  out_buf.p = p;
-  out_buf.cap = (uint32_t)cap;
+  if (outgoing.p == out_small) memcpy(p, out_small, outgoing.len);
+  outgoing.p = p;
+  outgoing.cap = (uint32_t)cap;
   return 0;
 }
 
 static inline int OutReserve(JSContext *ctx, uint32_t more) {
-  return out_buf.cap - out_buf.len >= more ? 0 : OutGrow(ctx, more);
+  return outgoing.cap - outgoing.len >= more ? 0 : OutGrow(ctx, more);
 }
 
 /* The Raw writers assume that OutReserve was asked. */
-static inline void RawByte(uint8_t b) { out_buf.p[out_buf.len++] = b; }
+static inline void RawByte(uint8_t b) { outgoing.p[outgoing.len++] = b; }
 
 static inline void RawVarint(uint32_t n) {
   while (n >= 0x80) {
@@ -65,8 +61,8 @@ static int OutTag(JSContext *ctx, enum value_tag tag) {
 static int OutDouble(JSContext *ctx, enum value_tag tag, double d) {
   if (OutReserve(ctx, 9)) return -1;
   RawByte(tag);
-  memcpy(out_buf.p + out_buf.len, &d, 8);
-  out_buf.len += 8;
+  memcpy(outgoing.p + outgoing.len, &d, 8);
+  outgoing.len += 8;
   return 0;
 }
 
@@ -82,8 +78,8 @@ static int OutBytes(JSContext *ctx, int tag, const void *p, uint32_t n) {
   if (OutReserve(ctx, n + 6)) return -1;
   if (tag >= 0) RawByte((uint8_t)tag);
   RawVarint(n);
-  memcpy(out_buf.p + out_buf.len, p, n);
-  out_buf.len += n;
+  memcpy(outgoing.p + outgoing.len, p, n);
+  outgoing.len += n;
   return 0;
 }
 
@@ -98,12 +94,12 @@ static int PatchCount(JSContext *ctx, uint32_t at, uint32_t n) {
   uint32_t extra = VarintSize(n) - 1;
   if (extra) {
     if (OutReserve(ctx, extra)) return -1;
-    memmove(out_buf.p + at + 1 + extra, out_buf.p + at + 1, out_buf.len - at - 1);
+    memmove(outgoing.p + at + 1 + extra, outgoing.p + at + 1, outgoing.len - at - 1);
   }
-  uint32_t end = out_buf.len + extra;
-  out_buf.len = at;
+  uint32_t end = outgoing.len + extra;
+  outgoing.len = at;
   RawVarint(n);
-  out_buf.len = end;
+  outgoing.len = end;
   return 0;
 }
 
@@ -211,9 +207,6 @@ typedef struct Encoder {
   int json; /* state: JSON types only, see docs/format/value.md */
 } Encoder;
 
-enum codec_failure { kCodecOk, kCodecRefused, kCodecTooLarge };
-static enum codec_failure codec_failure;
-
 static int EncodeAny(Encoder *e, JSValueConst v, const Frame *parent, JSAtom key, uint32_t index);
 
 static void PathInto(Encoder *e, DynBuf *b, const Frame *parent, JSAtom key, uint32_t index) {
@@ -247,13 +240,13 @@ static int Refuse(Encoder *e, const Frame *parent, JSAtom key, uint32_t index, c
   PathInto(e, &b, parent, key, index);
   JS_ThrowTypeError(e->ctx, "%s: %s", dbuf_error(&b) ? e->root : (char *)b.buf, why);
   dbuf_free(&b);
-  codec_failure = kCodecRefused;
+  guest.codec_failure = kCodecRefused;
   return -1;
 }
 
 static int OverLimit(Encoder *e) {
   JS_ThrowRangeError(e->ctx, "%s: larger than the limit of %u bytes", e->root, e->limit);
-  codec_failure = kCodecTooLarge;
+  guest.codec_failure = kCodecTooLarge;
   return -1;
 }
 
@@ -334,7 +327,7 @@ static int EncodePlain(Encoder *e, JSValueConst v, const Frame *f) {
   uint32_t count = 0;
   if (OutReserve(ctx, 2)) return -1;
   RawByte(kTagObject);
-  uint32_t at = out_buf.len;
+  uint32_t at = outgoing.len;
   RawByte(0);
   for (int i = 0; i < p->shape->prop_count; i++) {
     JSShapeProperty *prs = &get_shape_prop(p->shape)[i];
@@ -363,7 +356,7 @@ static int EncodeGeneric(Encoder *e, JSValueConst v, const Frame *f) {
   uint32_t n, count = 0;
   int r = 0;
   if (JS_GetOwnPropertyNames(ctx, &tab, &n, v, JS_GPN_STRING_MASK | JS_GPN_ENUM_ONLY)) return -1;
-  uint32_t at = out_buf.len + 1;
+  uint32_t at = outgoing.len + 1;
   if (OutReserve(ctx, 2)) r = -1;
   if (!r) {
     RawByte(kTagObject);
@@ -382,7 +375,7 @@ static int EncodeError(Encoder *e, JSValueConst v, const Frame *f) {
   static const JSAtom names[] = {JS_ATOM_name, JS_ATOM_message, JS_ATOM_stack};
   JSContext *ctx = e->ctx;
   uint32_t count = 0;
-  uint32_t at = out_buf.len + 1;
+  uint32_t at = outgoing.len + 1;
   if (OutReserve(ctx, 2)) return -1;
   RawByte(kTagObject);
   RawByte(0);
@@ -402,7 +395,7 @@ static int EncodeCollection(Encoder *e, JSValueConst v, const Frame *f, int is_m
   JSContext *ctx = e->ctx;
   JSMapState *s = JS_VALUE_GET_OBJ(v)->u.map_state;
   uint32_t count = 0;
-  uint32_t at = out_buf.len + 1;
+  uint32_t at = outgoing.len + 1;
   if (OutReserve(ctx, 2)) return -1;
   RawByte(e->json ? kTagArray : is_map ? kTagMap : kTagSet);
   RawByte(0);
@@ -417,7 +410,7 @@ static int EncodeCollection(Encoder *e, JSValueConst v, const Frame *f, int is_m
     JSValue key = JS_DupValue(ctx, mr->key);
     JSValue value = is_map ? JS_DupValue(ctx, mr->value) : JS_UNDEFINED;
     int r = 0;
-    if (e->json && is_map) r = OutBytes(ctx, kTagArray, "", 0) || (out_buf.p[out_buf.len - 1] = 2, 0);
+    if (e->json && is_map) r = OutBytes(ctx, kTagArray, "", 0) || (outgoing.p[outgoing.len - 1] = 2, 0);
     r = r || (IsUnencodable(key) ? OutTag(ctx, e->json ? kTagNull : kTagUndefined)
                                  : EncodeAny(e, key, f, JS_ATOM_NULL, count));
     if (is_map) {
@@ -580,7 +573,7 @@ static int EncodeObject(Encoder *e, JSValueConst v, const Frame *parent, JSAtom 
 
 static int EncodeAny(Encoder *e, JSValueConst v, const Frame *parent, JSAtom key, uint32_t index) {
   JSContext *ctx = e->ctx;
-  if (e->limit && out_buf.len - e->start > e->limit) return OverLimit(e);
+  if (e->limit && outgoing.len - e->start > e->limit) return OverLimit(e);
   if (++e->nodes % kPollEvery == 0 && __js_poll_interrupts(ctx)) return -1;
   switch (JS_VALUE_GET_NORM_TAG(v)) {
     case JS_TAG_INT: return OutInt(ctx, JS_VALUE_GET_INT(v));
@@ -605,10 +598,10 @@ static int EncodeAny(Encoder *e, JSValueConst v, const Frame *parent, JSAtom key
 /* Appends `v` to the out buffer. -1: an exception is pending, and codec_failure says whether the
  * value itself was at fault. */
 static int Encode(JSContext *ctx, JSValueConst v, const char *root, uint32_t limit, int json) {
-  Encoder e = {ctx, root, limit, out_buf.len, 0, json};
-  codec_failure = kCodecOk;
+  Encoder e = {ctx, root, limit, outgoing.len, 0, json};
+  guest.codec_failure = kCodecOk;
   if (EncodeAny(&e, v, NULL, JS_ATOM_NULL, 0)) return -1;
-  if (limit && out_buf.len - e.start > limit) return OverLimit(&e);
+  if (limit && outgoing.len - e.start > limit) return OverLimit(&e);
   return 0;
 }
 

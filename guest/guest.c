@@ -3,11 +3,10 @@
 #define NX_GUEST 1
 #include <stdint.h>
 
-#include "abi.h"
+#include "hot.h"
 
 static int64_t nx_clock_ms(void);
 static int nx_poll(void);
-static int nx_random_allowed;
 
 #include "alloc.c"
 #include "quickjs.c"

@@ -10,22 +10,7 @@ enum host_op {
 __attribute__((import_module("host"), import_name("call"))) extern int32_t host_call(
     int32_t op, int32_t a, const void *p, uint32_t n);
 
-/* What the guest is doing; decides which host calls it may make. */
-enum phase { kPhaseInit, kPhaseLoading, kPhaseRunning };
-
-/* Why no more JavaScript may run, though the program might catch the exception. */
-enum stop_reason { kStopNone, kStopInterrupted, kStopLimit };
-
-/* Words that every run reads or writes, kept beside the allocator's. */
-static struct {
-  JSRuntime *rt;
-  JSContext *ctx;
-  enum phase phase;
-  enum stop_reason stop;
-  JSValue stop_error; /* kStopLimit: the exception to report */
-  JSValue error_classes; /* function(code) -> error constructor, from the prelude */
-  JSValue make_error;    /* function(object) -> Error, from the prelude */
-} guest = {.stop_error = JS_UNDEFINED, .make_error = JS_UNDEFINED};
+static JSValue make_error = JS_UNDEFINED; /* prelude: makeError(object) -> Error */
 
 /* The host may ask to stop at any poll; nx_poll is called by QuickJS's interrupt checks. */
 static int nx_poll(void) {
@@ -71,8 +56,8 @@ static int IsTrueProperty(JSContext *ctx, JSValueConst object, const char *name)
 
 /* Turns a host's error object into the exception a program sees. */
 static JSValue MakeError(JSContext *ctx, JSValueConst object) {
-  if (JS_IsFunction(ctx, guest.make_error)) {
-    return JS_Call(ctx, guest.make_error, JS_UNDEFINED, 1, (JSValueConst *)&object);
+  if (JS_IsFunction(ctx, make_error)) {
+    return JS_Call(ctx, make_error, JS_UNDEFINED, 1, (JSValueConst *)&object);
   }
   JSValue error = JS_NewError(ctx);
   JS_DefinePropertyValueStr(ctx, error, "message", JS_GetPropertyStr(ctx, object, "message"),
@@ -114,7 +99,7 @@ static JSValue Send(JSContext *ctx, int op, int32_t a, uint32_t mark) {
     OutRelease(mark);
     return JS_EXCEPTION;
   }
-  int32_t r = host_call(op, a, out_buf.p + mark, out_buf.len - mark);
+  int32_t r = host_call(op, a, outgoing.p + mark, outgoing.len - mark);
   OutRelease(mark);
   Reply reply;
   if (TakeReply(ctx, r < 0 ? (uint32_t)~r : (uint32_t)r, &reply)) return JS_EXCEPTION;
@@ -159,28 +144,18 @@ static int64_t nx_clock_ms(void) {
 
 /* --- slots: promises that wait for the host ---------------------------------------------------- */
 
-typedef struct Slot {
-  JSValue resolve, reject;
-  int used;
-} Slot;
-
-static struct {
-  Slot *at;
-  uint32_t count;
-} slots;
-
 /* A free slot's index, -1 with an exception. */
 static int32_t SlotTake(JSContext *ctx) {
-  for (uint32_t i = 0; i < slots.count; i++) {
-    if (!slots.at[i].used) return (int32_t)i;
+  for (uint32_t i = 0; i < guest.slot_count; i++) {
+    if (!guest.slots[i].used) return (int32_t)i;
   }
-  uint32_t count = slots.count ? slots.count * 2 : 8;
-  Slot *at = js_realloc(ctx, slots.at, count * sizeof *at);
+  uint32_t count = guest.slot_count ? guest.slot_count * 2 : 8;
+  Slot *at = js_realloc(ctx, guest.slots, count * sizeof *at);
   if (!at) return -1;
-  for (uint32_t i = slots.count; i < count; i++) at[i].used = 0;
-  slots.at = at;
-  int32_t first = (int32_t)slots.count;
-  slots.count = count;
+  for (uint32_t i = guest.slot_count; i < count; i++) at[i].used = 0;
+  guest.slots = at;
+  int32_t first = (int32_t)guest.slot_count;
+  guest.slot_count = count;
   return first;
 }
 
@@ -221,11 +196,11 @@ static JSValue SendAsync(JSContext *ctx, int op, int argc, JSValueConst *argv) {
     OutRelease(mark);
     return promise;
   }
-  slots.at[index] = (Slot){functions[0], functions[1], 1};
+  guest.slots[index] = (Slot){functions[0], functions[1], 1};
   nx_mb.pending_slots++;
   JSValue sent = Send(ctx, op, index, mark);
   if (JS_IsException(sent)) {
-    SlotRelease(ctx, &slots.at[index]);
+    SlotRelease(ctx, &guest.slots[index]);
     JS_FreeValue(ctx, promise);
     return sent;
   }

@@ -59,8 +59,8 @@ static int OutBytecode(JSContext *ctx, JSValueConst code, uint32_t form) {
   if (!failed) {
     RawByte(kBytecodeVersion);
     RawByte((uint8_t)form);
-    memcpy(out_buf.p + out_buf.len, bytes, size);
-    out_buf.len += (uint32_t)size;
+    memcpy(outgoing.p + outgoing.len, bytes, size);
+    outgoing.len += (uint32_t)size;
   }
   js_free(ctx, bytes);
   return failed ? FailPending(ctx) : SetOut(mark, NX_DONE);
@@ -97,8 +97,8 @@ static int TakeHandler(JSContext *ctx, JSValue fn) {
                     missing ? "the module has no default export: export default a function"
                             : "the module's default export is not a function");
   }
-  JS_FreeValue(ctx, program.handler);
-  program.handler = fn;
+  JS_FreeValue(ctx, guest.handler);
+  guest.handler = fn;
   return SetOut(OutMark(), NX_DONE);
 }
 

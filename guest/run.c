@@ -5,22 +5,20 @@
 static const char kPrelude[] = {
 #include "prelude.inc"
 };
+static const char kWeb[] = {
+#include "web.inc"
+};
 static const char kFileName[] = "agent.js";
 
-static struct {
-  JSValue handler;  /* the function to call */
-  JSValue promise;  /* what it returned, while that is pending */
-  JSValue context;  /* argument of a module's handler */
-  JSValue fill;     /* prelude: fill(args, scope, tools) before each run */
-  int is_module;
-} program = {JS_UNDEFINED, JS_UNDEFINED, JS_UNDEFINED, JS_UNDEFINED, 0};
+static JSValue module_context = JS_UNDEFINED; /* the argument of a module's handler */
+static JSValue describe = JS_UNDEFINED; /* prelude: describe(value) -> text for a log line */
 
 /* --- results and errors ------------------------------------------------------------------------ */
 
 static int SetOut(uint32_t mark, enum nx_status status) {
-  nx_mb.out_ptr = (uint32_t)(uintptr_t)(out_buf.p + mark);
-  nx_mb.out_len = out_buf.len - mark;
-  out_buf.len = mark;
+  nx_mb.out_ptr = (uint32_t)(uintptr_t)(outgoing.p + mark);
+  nx_mb.out_len = outgoing.len - mark;
+  outgoing.len = mark;
   return status;
 }
 
@@ -47,6 +45,13 @@ static void ErrorNumber(JSContext *ctx, ErrorOut *out, const char *key, int n) {
   OutInt(ctx, n);
 }
 
+/* How many bytes of UTF-8 text to keep, `max` at most, without cutting a character. */
+static size_t CutLength(const char *s, size_t n, size_t max) {
+  if (n <= max) return n;
+  while (max > 0 && ((unsigned char)s[max] & 0xc0) == 0x80) max--;
+  return max;
+}
+
 /* Own or inherited property of the exception as text of bounded length; NULL when there is none.
  * May run a getter of the program; what that throws is dropped. Free with js_free. */
 static char *PropertyText(JSContext *ctx, JSValueConst error, const char *name, size_t max) {
@@ -56,7 +61,7 @@ static char *PropertyText(JSContext *ctx, JSValueConst error, const char *name, 
   if (JS_IsString(v)) {
     size_t n;
     const char *s = JS_ToCStringLen(ctx, &n, v);
-    if (s) text = js_strndup(ctx, s, n < max ? n : max);
+    if (s) text = js_strndup(ctx, s, CutLength(s, n, max));
     JS_FreeCString(ctx, s);
   }
   JS_FreeValue(ctx, v);
@@ -101,12 +106,12 @@ static const char *KindText(int kind) {
   }
 }
 
-/* A thrown value that is no Error, as text; never runs code of the program. */
+/* A thrown value that is no Error, as text; never runs code of the guest. */
 static char *PrimitiveText(JSContext *ctx, JSValueConst v) {
   if (JS_IsObject(v) || JS_VALUE_GET_TAG(v) == JS_TAG_SYMBOL) return NULL;
   size_t n;
   const char *s = JS_ToCStringLen(ctx, &n, v);
-  char *text = s ? js_strndup(ctx, s, n < 4000 ? n : 4000) : NULL;
+  char *text = s ? js_strndup(ctx, s, CutLength(s, n, 4000)) : NULL;
   JS_FreeCString(ctx, s);
   if (JS_HasException(ctx)) JS_FreeValue(ctx, JS_GetException(ctx));
   return text;
@@ -170,7 +175,7 @@ static int Fail(JSContext *ctx, JSValue error, int kind) {
   char *name = PropertyText(ctx, error, "name", 200);
   char *message = PropertyText(ctx, error, "message", 8000);
   char *stack = PropertyText(ctx, error, "stack", 16000);
-  if (!message) message = PrimitiveText(ctx, error);
+  if (!message && kind == NX_KIND_THROWN) message = PrimitiveText(ctx, error);
   ErrorText(ctx, &out, "name", name ? name : "Error");
   ErrorText(ctx, &out, "message", message ? message : KindText(kind));
   ErrorText(ctx, &out, "stack", stack ? stack : "");
@@ -196,6 +201,49 @@ static int FailText(JSContext *ctx, int kind, const char *message) {
   return Fail(ctx, JS_GetException(ctx), kind);
 }
 
+/* --- rejections nobody handled --------------------------------------------------------------- */
+
+enum { kRejectionsMax = 16 };
+static JSValue rejections[kRejectionsMax];
+
+static void OnRejection(JSContext *ctx, JSValueConst promise, JSValueConst reason, JS_BOOL handled,
+                        void *opaque) {
+  (void)reason, (void)opaque;
+  if (!handled) {
+    if (guest.rejection_count < kRejectionsMax) rejections[guest.rejection_count++] = JS_DupValue(ctx, promise);
+    return;
+  }
+  for (int i = 0; i < guest.rejection_count; i++) {
+    if (JS_VALUE_GET_PTR(rejections[i]) != JS_VALUE_GET_PTR(promise)) continue;
+    JS_FreeValue(ctx, rejections[i]);
+    rejections[i] = rejections[--guest.rejection_count];
+    return;
+  }
+}
+
+/* Says in the log what was rejected and never looked at, the handler's own promise aside. */
+static void ReportRejections(JSContext *ctx) {
+  int n = guest.rejection_count;
+  for (int i = 0; i < n && !guest.stop; i++) {
+    JSValue promise = rejections[i];
+    if (JS_IsObject(guest.promise) &&
+        JS_VALUE_GET_PTR(promise) == JS_VALUE_GET_PTR(guest.promise)) {
+      continue;
+    }
+    JSValue reason = JS_PromiseResult(ctx, promise);
+    JSValue text = JS_Call(ctx, describe, JS_UNDEFINED, 1, (JSValueConst *)&reason);
+    JSValue line = JS_IsException(text) ? JS_EXCEPTION
+                                        : JS_ConcatString3(ctx, "unhandled rejection: ", text, "");
+    uint32_t mark = OutMark();
+    if (!JS_IsException(line) && !OutStringValue(ctx, kTagString, line)) {
+      JS_FreeValue(ctx, Send(ctx, kHostLog, 2, mark));
+    }
+    JS_FreeValue(ctx, line);
+    JS_FreeValue(ctx, reason);
+    if (JS_HasException(ctx)) JS_FreeValue(ctx, JS_GetException(ctx));
+  }
+}
+
 /* --- jobs and results -------------------------------------------------------------------------- */
 
 static int RunJobs(JSContext *ctx) {
@@ -211,15 +259,16 @@ static int RunJobs(JSContext *ctx) {
 
 /* Encodes what the handler gave. */
 static int Finish(JSContext *ctx, JSValueConst value) {
+  if (guest.rejection_count) ReportRejections(ctx);
   uint32_t mark = OutMark();
   if (Encode(ctx, value, "result", nx_mb.result_limit, 0)) {
     OutRelease(mark);
     JSValue error = JS_GetException(ctx);
-    if (codec_failure == kCodecTooLarge && JS_IsObject(error)) {
+    if (guest.codec_failure == kCodecTooLarge && JS_IsObject(error)) {
       JS_SetPropertyStr(ctx, error, "code", JS_NewString(ctx, "RESOURCE_LIMIT"));
       JS_SetPropertyStr(ctx, error, "limit", JS_NewString(ctx, "result"));
     }
-    return Fail(ctx, error, codec_failure == kCodecOk ? NX_KIND_THROWN : NX_KIND_RESULT);
+    return Fail(ctx, error, guest.codec_failure == kCodecOk ? NX_KIND_THROWN : NX_KIND_RESULT);
   }
   if (guest.stop) {
     OutRelease(mark);
@@ -231,19 +280,21 @@ static int Finish(JSContext *ctx, JSValueConst value) {
 /* Runs what is runnable, then tells how the handler's promise stands. */
 static int Advance(JSContext *ctx) {
   if (RunJobs(ctx)) return FailPending(ctx);
-  switch (JS_PromiseState(ctx, program.promise)) {
+  switch (JS_PromiseState(ctx, guest.promise)) {
     case JS_PROMISE_PENDING: {
       if (nx_mb.pending_slots) return SetOut(OutMark(), NX_PENDING);
       return FailText(ctx, NX_KIND_STUCK,
                       "the handler awaits a promise that nothing will ever resolve");
     }
     case JS_PROMISE_FULFILLED: {
-      JSValue value = JS_PromiseResult(ctx, program.promise);
+      JSValue value = JS_PromiseResult(ctx, guest.promise);
       int status = Finish(ctx, value);
       JS_FreeValue(ctx, value);
       return status;
     }
-    default: return Fail(ctx, JS_PromiseResult(ctx, program.promise), NX_KIND_THROWN);
+    default:
+      if (guest.rejection_count > 1) ReportRejections(ctx);
+      return Fail(ctx, JS_PromiseResult(ctx, guest.promise), NX_KIND_THROWN);
   }
 }
 
@@ -270,8 +321,8 @@ static int Settle(JSContext *ctx, JSValue value) {
     }
   }
   if (!JS_IsUndefined(promise)) {
-    JS_FreeValue(ctx, program.promise);
-    program.promise = promise;
+    JS_FreeValue(ctx, guest.promise);
+    guest.promise = promise;
     return Advance(ctx);
   }
   int status = RunJobs(ctx) ? FailPending(ctx) : Finish(ctx, value);
@@ -284,7 +335,7 @@ static void Enter(JSContext *ctx) {
   JSRuntime *rt = ctx->rt;
   JS_UpdateStackTop(rt);
   if (nx_mb.stack_limit) JS_SetMaxStackSize(rt, nx_mb.stack_limit);
-  out_buf.len = 0;
+  outgoing.len = 0;
 }
 
 /* --- exports ----------------------------------------------------------------------------------- */
@@ -299,18 +350,22 @@ static JSModuleDef *RefuseImport(JSContext *ctx, const char *name, void *opaque)
   return NULL;
 }
 
-static int LoadPrelude(JSContext *ctx, JSValueConst natives) {
-  JS_SetStripInfo(ctx->rt, JS_STRIP_SOURCE);
-  JSValue fn = JS_Eval(ctx, kPrelude, sizeof kPrelude - 1, "nexus:prelude",
-                       JS_EVAL_TYPE_GLOBAL | JS_EVAL_FLAG_STRICT);
+/* Evaluates one of the embedded files, a function, and calls it with the natives. */
+static JSValue EvalEmbedded(JSContext *ctx, const char *text, size_t n, JSValueConst natives) {
+  JS_SetStripInfo(ctx->rt, JS_STRIP_DEBUG); /* its frames stay out of stack texts */
+  JSValue fn = JS_Eval(ctx, text, n, "nexus", JS_EVAL_TYPE_GLOBAL | JS_EVAL_FLAG_STRICT);
   JS_SetStripInfo(ctx->rt, 0);
-  if (JS_IsException(fn)) return -1;
-  JSValue made = JS_Call(ctx, fn, JS_UNDEFINED, 1, &natives);
-  JS_FreeValue(ctx, fn);
-  if (JS_IsException(made)) return -1;
-  program.context = JS_GetPropertyStr(ctx, made, "context");
-  program.fill = JS_GetPropertyStr(ctx, made, "fill");
-  guest.make_error = JS_GetPropertyStr(ctx, made, "makeError");
+  if (JS_IsException(fn)) return fn;
+  return JS_CallFree(ctx, fn, JS_UNDEFINED, 1, &natives);
+}
+
+static int LoadPrelude(JSContext *ctx) {
+  JSValue natives = Natives(ctx);
+  JSValue made = EvalEmbedded(ctx, kPrelude, sizeof kPrelude - 1, natives);
+  JSValue web = JS_IsException(made) ? made : EvalEmbedded(ctx, kWeb, sizeof kWeb - 1, natives);
+  JS_FreeValue(ctx, natives);
+  if (JS_IsException(web)) return -1;
+  TakePrelude(ctx, made);
   JS_FreeValue(ctx, made);
   return 0;
 }
@@ -319,6 +374,34 @@ static void PanicPending(JSContext *ctx) {
   Fail(ctx, JS_GetException(ctx), NX_KIND_THROWN);
   host_call(kHostPanic, 0, (const void *)nx_mb.out_ptr, nx_mb.out_len);
   __builtin_trap();
+}
+
+static JSValue last_object = JS_UNDEFINED;
+
+EXPORT(nx_collect) int nx_collect(void) {
+  JS_UpdateStackTop(guest.ctx->rt);
+  JS_RunGC(guest.ctx->rt);
+  guest.ctx->rt->malloc_gc_threshold = 2 * nx_mb.heap_used + 262144;
+  nx_heap_seal();
+  /* The newest object is a neighbour in the collector's list of the next one made: let it lie
+     where a run's first allocations do. */
+  JS_FreeValue(guest.ctx, last_object);
+  last_object = JS_NewObject(guest.ctx);
+  nx_mb.heap_peak = nx_mb.heap_used;
+  return 0;
+}
+
+/* Moves an object's property values to the page of gathered things. */
+static void GatherFields(JSContext *ctx, JSValueConst object) {
+  JSObject *p = JS_VALUE_GET_OBJ(object);
+  size_t size = (size_t)p->shape->prop_size * sizeof(JSProperty);
+  nx_gather_begin();
+  JSProperty *fields = js_malloc(ctx, size);
+  nx_gather_end();
+  if (!fields) return;
+  memcpy(fields, p->prop, size);
+  js_free(ctx, p->prop);
+  p->prop = fields;
 }
 
 void __wasm_call_ctors(void);
@@ -330,33 +413,29 @@ EXPORT(nx_init) int nx_init(uint32_t stack_bytes, uint32_t role) {
   nx_mb.abi_version = NX_ABI_VERSION;
   nx_mb.in_cap = NX_IN_BYTES;
   nx_mb.stack_limit = stack_bytes;
+  guest.stop_error = guest.handler = guest.promise = JS_UNDEFINED;
+  guest.tools = guest.state_cache = JS_UNDEFINED;
+  outgoing = (OutBuffer){nx_hot.out, 0, kOutSmall};
   nx_heap_init();
+  nx_gather_init();
   JSRuntime *rt = JS_NewRuntime();
-  guest.rt = rt;
   JSContext *ctx = JS_NewContext(rt);
   guest.ctx = ctx;
   Enter(ctx);
+  JS_SetHostPromiseRejectionTracker(rt, OnRejection, NULL);
   JS_SetModuleLoaderFunc(rt, NULL, RefuseImport, NULL);
   if (role == NX_ROLE_RUN) {
-    JSValue natives = Natives(ctx);
-    if (LoadPrelude(ctx, natives)) PanicPending(ctx);
-    JS_FreeValue(ctx, natives);
+    if (LoadPrelude(ctx)) PanicPending(ctx);
     ctx->eval_internal = NULL; /* from here on only bytecode runs */
+    GatherFields(ctx, ctx->global_obj);
+    GatherFields(ctx, module_context);
   }
+  nx_collect();
   return 0;
 }
 
 static void FreeInput(uint32_t p) {
   if (p != (uint32_t)(uintptr_t)nx_mb.in) nx_free((void *)(uintptr_t)p);
-}
-
-EXPORT(nx_collect) int nx_collect(void) {
-  JS_UpdateStackTop(guest.rt);
-  JS_RunGC(guest.rt);
-  guest.rt->malloc_gc_threshold = 2 * nx_mb.heap_used + 262144;
-  nx_heap_seal();
-  nx_mb.heap_peak = nx_mb.heap_used;
-  return 0;
 }
 
 /* One program as bytes: version, form, QuickJS bytecode. */
@@ -370,11 +449,11 @@ EXPORT(nx_load) int nx_load(uint32_t p, uint32_t n) {
   if (n < 2 || bytes[0] != kBytecodeVersion) {
     return FailText(ctx, NX_KIND_HANDLER, "not a compiled program of this guest");
   }
-  program.is_module = bytes[1] == NX_FORM_MODULE;
+  guest.is_module = bytes[1] == NX_FORM_MODULE;
   JSValue object = JS_ReadObject(ctx, bytes + 2, n - 2, JS_READ_OBJ_BYTECODE);
   FreeInput(p);
   if (JS_IsException(object)) return FailPending(ctx);
-  int status = program.is_module ? LoadModule(ctx, object) : LoadBody(ctx, object);
+  int status = guest.is_module ? LoadModule(ctx, object) : LoadBody(ctx, object);
   guest.phase = kPhaseInit;
   return status;
 }
@@ -388,18 +467,18 @@ EXPORT(nx_run) int nx_run(uint32_t p, uint32_t n) {
   int status = TakeInput(ctx, (const uint8_t *)(uintptr_t)p, n);
   FreeInput(p);
   if (status < 0) return FailPending(ctx);
-  if (JS_IsUndefined(program.handler)) {
+  if (JS_IsUndefined(guest.handler)) {
     return FailText(ctx, NX_KIND_HANDLER, "no program is loaded");
   }
-  JSValue value = JS_Call(ctx, program.handler, JS_UNDEFINED, program.is_module,
-                          (JSValueConst *)&program.context);
+  JSValue value = JS_Call(ctx, guest.handler, JS_UNDEFINED, guest.is_module,
+                          (JSValueConst *)&module_context);
   return Settle(ctx, value);
 }
 
 EXPORT(nx_resume) int nx_resume(uint32_t index, uint32_t ok, uint32_t p, uint32_t n) {
   JSContext *ctx = guest.ctx;
   Enter(ctx);
-  if (index >= slots.count || !slots.at[index].used) {
+  if (index >= guest.slot_count || !guest.slots[index].used) {
     FreeInput(p);
     return FailText(ctx, NX_KIND_THROWN, "resume: this slot waits for nothing");
   }
@@ -415,9 +494,9 @@ EXPORT(nx_resume) int nx_resume(uint32_t index, uint32_t ok, uint32_t p, uint32_
     ok = 0;
     value = JS_GetException(ctx);
   }
-  Slot slot = slots.at[index];
+  Slot slot = guest.slots[index];
   JSValue r = JS_Call(ctx, ok ? slot.resolve : slot.reject, JS_UNDEFINED, 1, (JSValueConst *)&value);
-  SlotRelease(ctx, &slots.at[index]);
+  SlotRelease(ctx, &guest.slots[index]);
   JS_FreeValue(ctx, value);
   JS_FreeValue(ctx, r);
   return Advance(ctx);

@@ -4,3 +4,5 @@ static int LoadBody(JSContext *ctx, JSValue code);
 static int LoadModule(JSContext *ctx, JSValue module);
 static int TakeInput(JSContext *ctx, const uint8_t *p, uint32_t n);
 static void NewSlice(JSContext *ctx);
+static void TakePrelude(JSContext *ctx, JSValueConst made);
+static void FindFixed(JSContext *ctx);

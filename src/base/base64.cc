@@ -63,9 +63,9 @@ Result<std::string> FromBase64(std::string_view text) {
   std::string_view digits = text;
   if (digits.ends_with('=')) {
     if (text.size() % 4 != 0) {
-      return Fail(Code::kInvalidArgument,
-                  fmt::format("base64: {} characters with padding: not a multiple of 4",
-                              text.size()));
+      return Fail(
+          Code::kInvalidArgument,
+          fmt::format("base64: {} characters with padding: not a multiple of 4", text.size()));
     }
     digits.remove_suffix(digits.ends_with("==") ? 2 : 1);
   }

@@ -12,9 +12,9 @@ namespace nexus {
 
 }  // namespace nexus
 
-#define NEXUS_CHECK(condition, ...)                                                \
-  do {                                                                             \
-    if (!(condition)) [[unlikely]] {                                               \
-      ::nexus::CheckFailed(__FILE__, __LINE__, #condition, "" __VA_ARGS__);        \
-    }                                                                              \
+#define NEXUS_CHECK(condition, ...)                                         \
+  do {                                                                      \
+    if (!(condition)) [[unlikely]] {                                        \
+      ::nexus::CheckFailed(__FILE__, __LINE__, #condition, "" __VA_ARGS__); \
+    }                                                                       \
   } while (false)

@@ -168,35 +168,57 @@ bool HasDuplicateKeys(const std::vector<ValueObject::Entry>& entries) {
 
 class Decoder {
  public:
-  explicit Decoder(std::string_view bytes) : left_(bytes), size_(bytes.size()) {}
+  Decoder(std::string_view bytes, std::uint64_t nodes_max)
+      : left_(bytes), size_(bytes.size()), nodes_left_(nodes_max) {}
 
   /// Decodes into `out`, a fresh Value: filling in place spares a move for each level.
   bool Decode(Value& out, std::uint32_t depth) {
     if (left_.empty()) return Refuse("cut off: a value is missing");
+    if (nodes_left_-- == 0) {
+      exhausted_ = true;
+      return Refuse("too many values");
+    }
     const auto tag = static_cast<ValueTag>(left_.front());
     left_.remove_prefix(1);
     switch (tag) {
-      case ValueTag::kUndefined: return true;
-      case ValueTag::kNull: out.variant() = Null{}; return true;
-      case ValueTag::kFalse: out.variant() = false; return true;
-      case ValueTag::kTrue: out.variant() = true; return true;
-      case ValueTag::kInt: return Int(out);
-      case ValueTag::kDouble: return Double(out.variant().emplace<double>());
-      case ValueTag::kString: return Text(out.variant().emplace<std::string>());
-      case ValueTag::kBigInt: return Big(out.variant().emplace<BigInt>());
-      case ValueTag::kDate: return Double(out.variant().emplace<Date>().unix_ms);
-      case ValueTag::kBytes: return Raw(out.variant().emplace<Bytes>().data);
-      case ValueTag::kArray: return Items(out.variant().emplace<ValueArray>(), depth);
-      case ValueTag::kObject: return Object(out.variant().emplace<ValueObject>(), depth);
-      case ValueTag::kMap: return Map(out.variant().emplace<ValueMap>(), depth);
-      case ValueTag::kSet: return Items(out.variant().emplace<ValueSet>().entries, depth);
+      case ValueTag::kUndefined:
+        return true;
+      case ValueTag::kNull:
+        out.variant() = Null{};
+        return true;
+      case ValueTag::kFalse:
+        out.variant() = false;
+        return true;
+      case ValueTag::kTrue:
+        out.variant() = true;
+        return true;
+      case ValueTag::kInt:
+        return Int(out);
+      case ValueTag::kDouble:
+        return Double(out.variant().emplace<double>());
+      case ValueTag::kString:
+        return Text(out.variant().emplace<std::string>());
+      case ValueTag::kBigInt:
+        return Big(out.variant().emplace<BigInt>());
+      case ValueTag::kDate:
+        return Double(out.variant().emplace<Date>().unix_ms);
+      case ValueTag::kBytes:
+        return Raw(out.variant().emplace<Bytes>().data);
+      case ValueTag::kArray:
+        return Items(out.variant().emplace<ValueArray>(), depth);
+      case ValueTag::kObject:
+        return Object(out.variant().emplace<ValueObject>(), depth);
+      case ValueTag::kMap:
+        return Map(out.variant().emplace<ValueMap>(), depth);
+      case ValueTag::kSet:
+        return Items(out.variant().emplace<ValueSet>().entries, depth);
     }
     return Refuse("unknown tag");
   }
 
   std::string_view left() const { return left_; }
   Error TakeError() const {
-    return Error(Code::kDataLoss,
+    return Error(exhausted_ ? Code::kResourceExhausted : Code::kDataLoss,
                  fmt::format("encoded value: offset {}: {}", size_ - left_.size(), why_));
   }
   bool Refuse(const char* why) {
@@ -286,6 +308,8 @@ class Decoder {
 
   std::string_view left_;
   std::size_t size_;
+  std::uint64_t nodes_left_;
+  bool exhausted_ = false;
   const char* why_ = "";
 };
 
@@ -299,8 +323,8 @@ Status EncodeValue(const Value& value, std::string& out) {
   return Fail(Code::kInvalidArgument, fmt::format("value to encode: {}", encoder.why()));
 }
 
-Result<Value> DecodeValue(std::string_view bytes) {
-  Decoder decoder(bytes);
+Result<Value> DecodeValue(std::string_view bytes, std::uint64_t nodes_max) {
+  Decoder decoder(bytes, nodes_max);
   Value value;
   if (!decoder.Decode(value, 0)) return std::unexpected(decoder.TakeError());
   if (!decoder.left().empty()) {
@@ -310,8 +334,8 @@ Result<Value> DecodeValue(std::string_view bytes) {
   return value;
 }
 
-Result<Value> DecodeValuePrefix(std::string_view& bytes) {
-  Decoder decoder(bytes);
+Result<Value> DecodeValuePrefix(std::string_view& bytes, std::uint64_t nodes_max) {
+  Decoder decoder(bytes, nodes_max);
   Value value;
   if (!decoder.Decode(value, 0)) return std::unexpected(decoder.TakeError());
   bytes = decoder.left();

@@ -17,7 +17,10 @@ inline constexpr std::uint32_t kValueDepthMax = 512;
 
 /// Tags of the encoding; guest/codec.c has the same table (codec_test pins both).
 enum class ValueTag : std::uint8_t {
-  kUndefined = 0, kNull = 1, kFalse = 2, kTrue = 3,
+  kUndefined = 0,
+  kNull = 1,
+  kFalse = 2,
+  kTrue = 3,
   kInt = 4,      ///< zigzag varint, int32 range
   kDouble = 5,   ///< 8 bytes little endian IEEE 754
   kString = 6,   ///< varint byte length, UTF-8 (lone surrogates as WTF-8)
@@ -34,11 +37,16 @@ enum class ValueTag : std::uint8_t {
 /// is as it was.
 Status EncodeValue(const Value& value, std::string& out);
 
-/// Decodes exactly one value that fills `bytes`. Errors: kDataLoss with the offset.
-Result<Value> DecodeValue(std::string_view bytes);
+/// A Value takes more memory than its encoding (a null: 40 bytes for one), so who decodes for
+/// others bounds how many it makes.
+inline constexpr std::uint64_t kValueNodesMax = std::uint64_t{1} << 32;
+
+/// Decodes exactly one value that fills `bytes`. Errors: kDataLoss with the offset;
+/// kResourceExhausted for more than `nodes_max` values.
+Result<Value> DecodeValue(std::string_view bytes, std::uint64_t nodes_max = kValueNodesMax);
 
 /// Decodes one value at the front of `bytes` and removes it from there.
-Result<Value> DecodeValuePrefix(std::string_view& bytes);
+Result<Value> DecodeValuePrefix(std::string_view& bytes, std::uint64_t nodes_max = kValueNodesMax);
 
 /// LEB128, at most 5 bytes for 32 bits.
 void AppendVarint(std::string& out, std::uint64_t n);

@@ -32,16 +32,21 @@ std::unexpected<Error> SystemFail(std::string_view what, const std::filesystem::
   };
   switch (error) {
     case ENOENT:
-    case ENOTDIR: return fail(Code::kNotFound, "");
+    case ENOTDIR:
+      return fail(Code::kNotFound, "");
     case EACCES:
     case EPERM:
-    case EROFS: return fail(Code::kPermissionDenied, "");
+    case EROFS:
+      return fail(Code::kPermissionDenied, "");
     case ENOSPC:
-    case EDQUOT: return fail(Code::kResourceExhausted, ": free some space and try again");
+    case EDQUOT:
+      return fail(Code::kResourceExhausted, ": free some space and try again");
     case EISDIR:
     case ENAMETOOLONG:
-    case ELOOP: return fail(Code::kInvalidArgument, "");
-    default: return fail(Code::kUnavailable, "");
+    case ELOOP:
+      return fail(Code::kInvalidArgument, "");
+    default:
+      return fail(Code::kUnavailable, "");
   }
 }
 
@@ -92,8 +97,7 @@ std::filesystem::path FolderOf(const std::filesystem::path& path) {
 
 std::filesystem::path TemporaryName(const std::filesystem::path& path) {
   return FolderOf(path) /
-         fmt::format(".{}.{:016x}.tmp", path.filename().native().substr(0, 200),
-                     SystemEntropy64());
+         fmt::format(".{}.{:016x}.tmp", path.filename().native().substr(0, 200), SystemEntropy64());
 }
 
 /// Writes `temporary`; 0 or an errno, and then the file is gone.
@@ -115,12 +119,13 @@ Result<std::filesystem::path> HomeFolder() {
   passwd entry{};
   passwd* found = nullptr;
   std::vector<char> buffer(16 * 1024);
-  if (getpwuid_r(getuid(), &entry, buffer.data(), buffer.size(), &found) == 0 &&
-      found != nullptr && found->pw_dir != nullptr && found->pw_dir[0] == '/') {
+  if (getpwuid_r(getuid(), &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr &&
+      found->pw_dir != nullptr && found->pw_dir[0] == '/') {
     return std::filesystem::path(found->pw_dir);
   }
-  return Fail(Code::kNotFound, "home folder: not known: set HOME or XDG_CACHE_HOME and "
-                               "XDG_STATE_HOME");
+  return Fail(Code::kNotFound,
+              "home folder: not known: set HOME or XDG_CACHE_HOME and "
+              "XDG_STATE_HOME");
 }
 
 Result<std::filesystem::path> XdgFolder(const char* variable, std::string_view below_home) {
@@ -133,7 +138,7 @@ Result<std::filesystem::path> XdgFolder(const char* variable, std::string_view b
 }
 
 Result<std::string> LoadKey(const std::filesystem::path& path) {
-  struct stat status {};
+  struct stat status{};
   if (stat(path.c_str(), &status) != 0) return SystemFail("signing key", path, errno);
   if ((status.st_mode & 077) != 0) {
     return Fail(Code::kPermissionDenied,
@@ -157,7 +162,7 @@ Result<std::string> LoadKey(const std::filesystem::path& path) {
 Result<std::string> ReadFile(const std::filesystem::path& path, std::size_t bytes_max) {
   const Descriptor file(Open(path, O_RDONLY));
   if (!file.valid()) return SystemFail("cannot be opened", path, errno);
-  struct stat status {};
+  struct stat status{};
   if (fstat(file.get(), &status) != 0) return SystemFail("cannot be read", path, errno);
   if (S_ISDIR(status.st_mode)) return SystemFail("cannot be read", path, EISDIR);
   std::string content;
@@ -171,9 +176,9 @@ Result<std::string> ReadFile(const std::filesystem::path& path, std::size_t byte
     content.resize(have + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
     if (got == 0) return content;
     if (content.size() > bytes_max) {
-      return Fail(Code::kResourceExhausted,
-                  fmt::format("{}: larger than {} bytes, the most that is read", path.native(),
-                              bytes_max));
+      return Fail(
+          Code::kResourceExhausted,
+          fmt::format("{}: larger than {} bytes, the most that is read", path.native(), bytes_max));
     }
     if (content.size() == have + room) room = std::max<std::size_t>(content.size(), 65536);
   }
@@ -206,10 +211,10 @@ Status MakeDirs(const std::filesystem::path& path) {
     if (mkdir(so_far.c_str(), 0700) == 0 || errno == EEXIST) continue;
     // A folder above may forbid writing and still be there.
     const int error = errno;
-    struct stat status {};
+    struct stat status{};
     if (stat(so_far.c_str(), &status) != 0) return SystemFail("cannot be made", so_far, error);
   }
-  struct stat status {};
+  struct stat status{};
   if (stat(path.c_str(), &status) != 0) return SystemFail("cannot be made", path, errno);
   if (!S_ISDIR(status.st_mode)) return SystemFail("cannot be made", path, ENOTDIR);
   return {};
@@ -224,8 +229,7 @@ Result<std::string> LoadOrCreateKey(const std::filesystem::path& path) {
   NEXUS_TRY_STATUS(MakeDirs(FolderOf(path)));
   const std::filesystem::path temporary = TemporaryName(path);
   const std::string text = ToHex(SystemEntropy(kKeyBytes)) + "\n";
-  if (const int error = WriteTemporary(temporary, text, {.sync = true, .mode = 0600});
-      error != 0) {
+  if (const int error = WriteTemporary(temporary, text, {.sync = true, .mode = 0600}); error != 0) {
     return SystemFail("signing key cannot be written", path, error);
   }
   // link() fails when another process was first, where rename() would replace its key.

@@ -17,8 +17,8 @@ Result<std::string> ReadFile(const std::filesystem::path& path,
                              std::size_t bytes_max = std::size_t{256} << 20);
 
 struct WriteOptions {
-  bool sync = false;      ///< On disk, not only in the kernel, when the call returns.
-  unsigned mode = 0644;   ///< Permissions, before the process's umask.
+  bool sync = false;     ///< On disk, not only in the kernel, when the call returns.
+  unsigned mode = 0644;  ///< Permissions, before the process's umask.
 };
 
 /// Writes to a temporary name in the same folder, then renames: readers see the old content or the

@@ -96,9 +96,9 @@ class Parser {
     const std::string_view before = text_.substr(0, at_);
     const auto line = std::count(before.begin(), before.end(), '\n') + 1;
     const std::size_t line_start = before.rfind('\n') + 1;  // npos + 1 is 0
-    return Error(Code::kInvalidArgument,
-                 fmt::format("{}:{}: {}", line, CodePointCount(before.substr(line_start)) + 1,
-                             why_));
+    return Error(
+        Code::kInvalidArgument,
+        fmt::format("{}:{}: {}", line, CodePointCount(before.substr(line_start)) + 1, why_));
   }
 
   void SkipSpace() {
@@ -111,12 +111,18 @@ class Parser {
 
   bool ParseValue(Value& out, std::size_t depth) {
     switch (Peek()) {
-      case '{': return ParseObject(out.variant().emplace<ValueObject>(), depth);
-      case '[': return ParseArray(out.variant().emplace<ValueArray>(), depth);
-      case '"': return ParseString(out.variant().emplace<std::string>());
-      case 't': return ParseWord("true", out, Value(true));
-      case 'f': return ParseWord("false", out, Value(false));
-      case 'n': return ParseWord("null", out, Value(nullptr));
+      case '{':
+        return ParseObject(out.variant().emplace<ValueObject>(), depth);
+      case '[':
+        return ParseArray(out.variant().emplace<ValueArray>(), depth);
+      case '"':
+        return ParseString(out.variant().emplace<std::string>());
+      case 't':
+        return ParseWord("true", out, Value(true));
+      case 'f':
+        return ParseWord("false", out, Value(false));
+      case 'n':
+        return ParseWord("null", out, Value(nullptr));
       default:
         if (Peek() == '-' || IsDigit(Peek())) {
           return ParseNumber(out.variant().emplace<double>());

@@ -98,11 +98,16 @@ void SetLogSink(std::function<void(std::string_view line)> function) {
 
 std::string_view SeverityName(Severity severity) {
   switch (severity) {
-    case Severity::kDebug: return "debug";
-    case Severity::kInfo: return "info";
-    case Severity::kWarn: return "warn";
-    case Severity::kError: return "error";
-    case Severity::kOff: return "off";
+    case Severity::kDebug:
+      return "debug";
+    case Severity::kInfo:
+      return "info";
+    case Severity::kWarn:
+      return "warn";
+    case Severity::kError:
+      return "error";
+    case Severity::kOff:
+      return "off";
   }
   return "unknown";
 }

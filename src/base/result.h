@@ -70,9 +70,9 @@ inline std::unexpected<Error> Fail(Code code, std::string message) {
   if (!tmp) return std::unexpected(std::move(tmp).error()); \
   decl = *std::move(tmp)
 /// Leaves the function with the error of `expr` (a Status); binds nothing.
-#define NEXUS_TRY_STATUS(expr)                                            \
-  do {                                                                    \
-    if (auto status_ = (expr); !status_) {                                \
-      return std::unexpected(std::move(status_).error());                 \
-    }                                                                     \
+#define NEXUS_TRY_STATUS(expr)                            \
+  do {                                                    \
+    if (auto status_ = (expr); !status_) {                \
+      return std::unexpected(std::move(status_).error()); \
+    }                                                     \
   } while (false)

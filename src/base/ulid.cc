@@ -75,8 +75,8 @@ std::string NewUlid(std::int64_t unix_ms) {
       nullptr, nullptr, [] { fork_generation.fetch_add(1, std::memory_order_relaxed); });
   (void)registered;
   thread_local std::optional<ThreadGenerator> generator;
-  if (!generator ||
-      generator->generation != fork_generation.load(std::memory_order_relaxed)) [[unlikely]] {
+  if (!generator || generator->generation != fork_generation.load(std::memory_order_relaxed))
+      [[unlikely]] {
     generator.emplace();
   }
   // Unlike UlidGenerator this takes the time it is given: a caller's clock may be a simulated one
@@ -88,9 +88,9 @@ std::string NewUlid(std::int64_t unix_ms) {
 }
 
 bool IsUlid(std::string_view text) {
-  return text.size() == 26 && text[0] <= '7' &&
-         std::all_of(text.begin(), text.end(),
-                     [](char c) { return kDigits.find(c) != std::string_view::npos; });
+  return text.size() == 26 && text[0] <= '7' && std::all_of(text.begin(), text.end(), [](char c) {
+           return kDigits.find(c) != std::string_view::npos;
+         });
 }
 
 std::int64_t UlidUnixMs(std::string_view text) {

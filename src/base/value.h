@@ -32,10 +32,11 @@ class ValueObject {
 
   std::vector<Entry>& entries() { return entries_; }
   const std::vector<Entry>& entries() const { return entries_; }
-  std::size_t size() const { return entries_.size(); }
-  bool empty() const { return entries_.empty(); }
-  auto begin() const { return entries_.begin(); }
-  auto end() const { return entries_.end(); }
+  // Defined behind Value: an entry has no size before.
+  std::size_t size() const;
+  bool empty() const;
+  std::vector<Entry>::const_iterator begin() const;
+  std::vector<Entry>::const_iterator end() const;
 
   /// nullptr when absent. The pointer is good until the next change of this object.
   const Value* Find(std::string_view key) const;
@@ -116,9 +117,13 @@ class Value {
   bool is_null() const { return std::holds_alternative<Null>(v_); }
   /// The alternative, or nullptr: `if (const std::string* s = value.As<std::string>())`.
   template <typename T>
-  const T* As() const { return std::get_if<T>(&v_); }
+  const T* As() const {
+    return std::get_if<T>(&v_);
+  }
   template <typename T>
-  T* As() { return std::get_if<T>(&v_); }
+  T* As() {
+    return std::get_if<T>(&v_);
+  }
 
   /// Member of an object by key; nullptr when this is no object or has no such key.
   const Value* Find(std::string_view key) const;
@@ -138,5 +143,14 @@ class Value {
  private:
   Variant v_;
 };
+
+inline std::size_t ValueObject::size() const { return entries_.size(); }
+inline bool ValueObject::empty() const { return entries_.empty(); }
+inline std::vector<ValueObject::Entry>::const_iterator ValueObject::begin() const {
+  return entries_.begin();
+}
+inline std::vector<ValueObject::Entry>::const_iterator ValueObject::end() const {
+  return entries_.end();
+}
 
 }  // namespace nexus

@@ -53,9 +53,12 @@ Gate::Gate(CapabilitySet granted, AuditSink* audit, std::string run_id, std::str
 bool Gate::Check(Right right, std::string_view name, std::string_view method,
                  std::string_view path) {
   switch (granted_.CoverageOf(right, name, method)) {
-    case Coverage::kAlways: return true;
-    case Coverage::kNone: return Deny(right, name, method, "not granted");
-    case Coverage::kConditional: break;
+    case Coverage::kAlways:
+      return true;
+    case Coverage::kNone:
+      return Deny(right, name, method, "not granted");
+    case Coverage::kConditional:
+      break;
   }
   std::string_view why = "not granted";
   for (const Grant* grant : granted_.Covering(right, name, method)) {
@@ -95,14 +98,15 @@ std::string_view Gate::Unmet(const Grant& grant, const std::string_view* path) c
   return {};
 }
 
-bool Gate::Deny(Right right, std::string_view name, std::string_view method,
-                std::string_view why) {
+bool Gate::Deny(Right right, std::string_view name, std::string_view method, std::string_view why) {
   ++denials_;
   std::string scope = Shortened(name);
   if (!method.empty()) scope += "." + Shortened(method);
   missing_ = std::string(RightWord(right)) + ":" + scope;
   reason_ = why;
-  if (audit_ != nullptr) {
+  // One run must not push every other run's denials out of the log; all are counted.
+  constexpr std::uint32_t kRecordedMax = 256;
+  if (audit_ != nullptr && denials_ <= kRecordedMax) {
     audit_->RecordDenial({.run_id = run_id_,
                           .program = program_,
                           .token = missing_,

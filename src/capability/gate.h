@@ -18,9 +18,10 @@ namespace nexus {
 /// What a denied call looks like to the host's audit log.
 struct Denial {
   std::string run_id;
-  std::string program;      ///< Agent or handler name.
-  std::string token;        ///< What would have been needed: "ext:http.get".
-  std::string reason;       ///< "not granted", "expired", "call count used up", "outside path prefix"
+  std::string program;  ///< Agent or handler name.
+  std::string token;    ///< What would have been needed: "ext:http.get".
+  /// "not granted", "expired", "call count used up", "outside path prefix".
+  std::string reason;
   std::int64_t unix_ms = 0;
 };
 
@@ -69,6 +70,8 @@ class Gate {
   const std::string& reason() const { return reason_; }
   std::uint32_t denials() const { return denials_; }
   const std::string& run_id() const { return run_id_; }
+  /// For a run that goes on under the id it had before.
+  void set_run_id(std::string run_id) { run_id_ = std::move(run_id); }
   const CapabilitySet& granted() const { return granted_; }
   /// Grants valid now replace those of before: a resumed run. Used calls stay used.
   void Replace(CapabilitySet granted) { granted_ = std::move(granted); }

@@ -58,8 +58,10 @@ class Collector {
       case RoleKind::kExtensionMeta:
       case RoleKind::kEmitToast:
       case RoleKind::kStateMethod:
-      case RoleKind::kViewMethod: return LookAtMethod(node, role);
-      case RoleKind::kStateValue: return LookAtStateValue(node, role);
+      case RoleKind::kViewMethod:
+        return LookAtMethod(node, role);
+      case RoleKind::kStateValue:
+        return LookAtStateValue(node, role);
       case RoleKind::kExtensionMethod:
         if (IsMember(node)) {
           Need(Right::kExtension, roles_.Name(role.name) + "." + roles_.Name(role.method), node);
@@ -74,7 +76,8 @@ class Collector {
       case RoleKind::kExtension:
       case RoleKind::kTools:
       case RoleKind::kView:
-      case RoleKind::kEmit: return LookAtObject(node, role);
+      case RoleKind::kEmit:
+        return LookAtObject(node, role);
     }
   }
 
@@ -97,8 +100,7 @@ class Collector {
   void Need(Right right, const std::string& name, Index node) {
     // A program that writes $state["*"] must not ask for everything by it.
     if (name.find('*') != std::string::npos) return Dynamic(node, Shown(node));
-    const Result<CapabilityToken> token =
-        CapabilityToken::FromTypeAndScope(RightWord(right), name);
+    const Result<CapabilityToken> token = CapabilityToken::FromTypeAndScope(RightWord(right), name);
     if (!token) return Dynamic(node, Shown(node));
     const auto [at, added] = found_.emplace(*token, tree_[node].begin);
     if (!added) at->second = std::min(at->second, tree_[node].begin);
@@ -141,11 +143,15 @@ bool Collector::IsPatternTarget(Index node) const {
   const Index parent = tree_[node].parent;
   switch (tree_[parent].kind) {
     case Kind::kArrayPattern:
-    case Kind::kRestPattern: return true;
-    case Kind::kPairPattern: return tree_[node].field == SyntaxField::kValue;
+    case Kind::kRestPattern:
+      return true;
+    case Kind::kPairPattern:
+      return tree_[node].field == SyntaxField::kValue;
     case Kind::kAssignmentPattern:
-    case Kind::kForInStatement: return tree_[node].field == SyntaxField::kLeft;
-    default: return false;
+    case Kind::kForInStatement:
+      return tree_[node].field == SyntaxField::kLeft;
+    default:
+      return false;
   }
 }
 
@@ -157,10 +163,12 @@ Access Collector::AccessOf(Index node) const {
       return tree_[child].field == SyntaxField::kLeft ? Access::kWrite : Access::kRead;
     case Kind::kAugmentedAssignment:
       return tree_[child].field == SyntaxField::kLeft ? Access::kReadWrite : Access::kRead;
-    case Kind::kUpdateExpression: return Access::kReadWrite;
+    case Kind::kUpdateExpression:
+      return Access::kReadWrite;
     case Kind::kUnaryExpression:
       return tree_.ChildToken(parent, "delete") != kNone ? Access::kWrite : Access::kRead;
-    default: return Access::kRead;
+    default:
+      return Access::kRead;
   }
 }
 
@@ -168,27 +176,31 @@ Access Collector::AccessOf(Index node) const {
 bool Collector::Escapes(Index node) const {
   const auto [parent, child] = ParentOf(node);
   switch (tree_[parent].kind) {
-    case Kind::kArguments: return !roles_.PassedOn(child);
-    case Kind::kArrowFunction: return tree_[child].field == SyntaxField::kBody;
+    case Kind::kArguments:
+      return !roles_.PassedOn(child);
+    case Kind::kArrowFunction:
+      return tree_[child].field == SyntaxField::kBody;
     case Kind::kAssignmentExpression:
       return tree_[child].field == SyntaxField::kRight &&
              tree_[tree_.Child(parent, SyntaxField::kLeft)].kind != Kind::kIdentifier;
-    case Kind::kPair: return tree_[child].field == SyntaxField::kValue;
+    case Kind::kPair:
+      return tree_[child].field == SyntaxField::kValue;
     case Kind::kArray:
     case Kind::kReturnStatement:
     case Kind::kSpreadElement:
     case Kind::kYieldExpression:
     case Kind::kFieldDefinition:
-    case Kind::kForInStatement: return true;
-    default: return tree_[node].kind == Kind::kShorthandProperty;
+    case Kind::kForInStatement:
+      return true;
+    default:
+      return tree_[node].kind == Kind::kShorthandProperty;
   }
 }
 
 void Collector::LookAtPattern(Index pattern) {
   const Role& role = roles_.OfPattern(pattern);
   if (role.kind == RoleKind::kNone) return;
-  for (Index child = tree_.FirstChild(pattern); child != kNone;
-       child = tree_.NextSibling(child)) {
+  for (Index child = tree_.FirstChild(pattern); child != kNone; child = tree_.NextSibling(child)) {
     if (tree_[child].kind == Kind::kRestPattern) {
       if (role.kind == RoleKind::kState || role.kind == RoleKind::kExtensions ||
           role.kind == RoleKind::kTools || role.kind == RoleKind::kExtension) {
@@ -246,8 +258,8 @@ void Collector::LookAtMethod(Index node, const Role& role) {
   }
   if (!asks) return;
   const auto [parent, child] = ParentOf(node);
-  const bool called = tree_[parent].kind == Kind::kCallExpression &&
-                      tree_[child].field == SyntaxField::kFunction;
+  const bool called =
+      tree_[parent].kind == Kind::kCallExpression && tree_[child].field == SyntaxField::kFunction;
   if (!called) {
     // An alias is looked at where it is called.
     if (tree_[parent].kind != Kind::kVariableDeclarator) Dynamic(node, Shown(node));
@@ -289,14 +301,14 @@ void Collector::LookAtStateValue(Index node, const Role& role) {
   if (access != Access::kRead) return NeedState(Access::kWrite, key, node);
   // `$state.items.push(x)`: a method that changes its object.
   const auto [parent, child] = ParentOf(node);
-  if (tree_[parent].kind == Kind::kCallExpression &&
-      tree_[child].field == SyntaxField::kFunction && roles_.IsMutator(node)) {
+  if (tree_[parent].kind == Kind::kCallExpression && tree_[child].field == SyntaxField::kFunction &&
+      roles_.IsMutator(node)) {
     NeedState(Access::kWrite, key, node);
   }
 }
 
-/// `$state`, `$ext`, ... themselves: fine as the object of a constant member; what else is done with
-/// them decides whether something is out of sight.
+/// `$state`, `$ext`, ... themselves: fine as the object of a constant member; what else is done
+/// with them decides whether something is out of sight.
 void Collector::LookAtObject(Index node, const Role& role) {
   const auto [parent, child] = ParentOf(node);
   const Kind kind = tree_[parent].kind;

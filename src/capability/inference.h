@@ -26,12 +26,12 @@ struct DynamicUse {
 
 struct Inference {
   std::vector<InferredCapability> capabilities;  ///< Sorted by token, no duplicates.
-  std::vector<DynamicUse> dynamic_uses;  ///< In the order of the text, at most 256.
+  std::vector<DynamicUse> dynamic_uses;          ///< In the order of the text, at most 256.
   std::vector<CapabilityToken> Tokens() const;
 };
 
-/// `javascript` is a body or a module (after type stripping and bundling). Sees the `$` globals and,
-/// in modules, the fields of the default export's context parameter, destructured or not:
+/// `javascript` is a body or a module (after type stripping and bundling). Sees the `$` globals
+/// and, in modules, the fields of the default export's context parameter, destructured or not:
 /// `({state, ext}) => ...`, `(ctx) => ctx.state.x`. Reads through nested writes
 /// (`$state.items.push(x)` reads and writes `items`), `delete`, `++`, `in`, `$state.get('k')`,
 /// `$view.setFilter('id', ...)`, `$tools.name()`, `$ext.alias.method()`. Follows aliases

@@ -67,8 +67,7 @@ bool NoStricter(const GrantConditions& loose, const GrantConditions& strict) {
 /// Every budget of `loose` binds `strict` as well.
 bool SharesBudgets(const GrantConditions& loose, const GrantConditions& strict) {
   return std::all_of(loose.budgets.begin(), loose.budgets.end(), [&](const CallBudget& budget) {
-    return std::find(strict.budgets.begin(), strict.budgets.end(), budget) !=
-           strict.budgets.end();
+    return std::find(strict.budgets.begin(), strict.budgets.end(), budget) != strict.budgets.end();
   });
 }
 
@@ -297,8 +296,7 @@ Result<CapabilitySet> CapabilitySet::FromValue(const Value& value) {
   std::vector<Grant> grants;
   for (std::size_t i = 0; i < items->size(); ++i) {
     if (Status added = AppendGrants((*items)[i], grants); !added) {
-      return std::unexpected(
-          std::move(added).error().Context(fmt::format("capabilities[{}]", i)));
+      return std::unexpected(std::move(added).error().Context(fmt::format("capabilities[{}]", i)));
     }
   }
   return CapabilitySet(std::move(grants));
@@ -376,9 +374,8 @@ CapabilitySet CapabilitySet::AttenuatedBy(const CapabilitySet& ceiling) const {
 bool CapabilitySet::IsSubsetOf(const CapabilitySet& other) const {
   return std::all_of(grants().begin(), grants().end(), [&](const Grant& mine) {
     const Right right = mine.token.right();
-    const ExtensionScope scope = right == Right::kExtension
-                                     ? SplitExtension(mine.token.scope)
-                                     : ExtensionScope{mine.token.scope, {}};
+    const ExtensionScope scope = right == Right::kExtension ? SplitExtension(mine.token.scope)
+                                                            : ExtensionScope{mine.token.scope, {}};
     const auto covering = other.Covering(right, scope.name, scope.method);
     return std::any_of(covering.begin(), covering.end(), [&](const Grant* theirs) {
       return ScopeCovers(theirs->token, mine.token) &&

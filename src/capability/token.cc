@@ -29,8 +29,7 @@ std::unexpected<Error> Bad(std::string_view text, std::string_view why) {
   // The text comes from outside: shown short, and never as raw control characters.
   std::string shown = ToValidUtf8(text.substr(0, 80));
   std::replace_if(
-      shown.begin(), shown.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; },
-      '?');
+      shown.begin(), shown.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }, '?');
   return Fail(Code::kInvalidArgument, fmt::format("capability '{}': {}", shown, why));
 }
 
@@ -94,9 +93,9 @@ Result<CapabilityToken> CapabilityToken::Parse(std::string_view text) {
   const std::string_view word = text.substr(0, word_end);
   const std::optional<Right> right = FindRight(word);
   if (!right) {
-    return Bad(text, fmt::format("unknown right '{}'{}; it is one of {}",
-                                 ToValidUtf8(word.substr(0, 40)), DidYouMean(word, kWords),
-                                 WordList()));
+    return Bad(text,
+               fmt::format("unknown right '{}'{}; it is one of {}", ToValidUtf8(word.substr(0, 40)),
+                           DidYouMean(word, kWords), WordList()));
   }
   const std::string_view name =
       CanonicalScope(*right, word_end < text.size() ? text.substr(word_end + 1) : "");
@@ -120,8 +119,8 @@ Result<CapabilityToken> CapabilityToken::FromTypeAndScope(std::string_view type,
   }
   // {"state:read:count", "*"}: the type is the whole token.
   if (scope == "*" || scope.empty()) return Parse(type);
-  return Bad(type, fmt::format("unknown type{}; it is one of {}", DidYouMean(type, kWords),
-                               WordList()));
+  return Bad(type,
+             fmt::format("unknown type{}; it is one of {}", DidYouMean(type, kWords), WordList()));
 }
 
 Result<std::vector<CapabilityToken>> ParseCapabilityList(std::string_view type,

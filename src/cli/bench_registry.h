@@ -14,6 +14,8 @@ struct BenchFigure {
   std::string name;
   double value = 0;
   std::string unit;
+  std::string op;     ///< "<=" or ">=": how `value` should stand to `bar`; empty: no bar.
+  double bar = 0;
   std::string what;   ///< How it was measured, for people.
   Value details;      ///< Optional object with what else is worth knowing.
 };

@@ -154,7 +154,8 @@ void Prepare(Transfer& transfer) {
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, std::max<long>(1, left.count()));
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, kConnectTimeoutMs);
-  curl_easy_setopt(easy, CURLOPT_USERAGENT, transfer.options.user_agent.c_str());
+  const std::string& agent = transfer.options.user_agent;
+  curl_easy_setopt(easy, CURLOPT_USERAGENT, agent.empty() ? "nexus/" NEXUS_VERSION : agent.c_str());
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer.headers.get());
   curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
   curl_easy_setopt(easy, CURLOPT_PRIVATE, &transfer);

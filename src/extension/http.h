@@ -35,7 +35,7 @@ struct HttpOptions {
   std::uint32_t timeout_ms = 30'000;       ///< When a call names none.
   std::uint32_t timeout_ms_max = 300'000;  ///< What a call may name.
   std::uint32_t redirects_max = 10;
-  std::string user_agent = "nexus/" NEXUS_VERSION;
+  std::string user_agent;  ///< Empty: "nexus/VERSION".
   /// Answers name look-ups instead of the system: addresses of `host`. Its answers are judged like
   /// the system's. Called on the transport's thread.
   std::function<std::vector<std::string>(std::string_view host)> resolver;

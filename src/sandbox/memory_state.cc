@@ -59,7 +59,9 @@ Status Assign(Value& container, const PathStep& step, const Value& value, std::s
   }
   if (const auto* name = std::get_if<std::string>(&step)) {
     const double* length = value.As<double>();
-    if (*name != "length" || length == nullptr || *length < 0 || *length > static_cast<double>(array->size())) {
+    const bool sound = length != nullptr && *length >= 0 &&
+                       *length <= static_cast<double>(array->size());
+    if (*name != "length" || !sound) {
       return Fail(Code::kInvalidArgument, "state " + place + ": a list has no property " + *name);
     }
     array->resize(static_cast<std::size_t>(*length));

@@ -16,10 +16,17 @@ class ShapeReader {
     const auto count = static_cast<Index>(tree_.nodes().size());
     for (Index node = 0; node < count; ++node) {
       switch (tree_[node].kind) {
-        case Kind::kImportStatement: ReadImport(node); break;
-        case Kind::kExportStatement: ReadExport(node); break;
-        case Kind::kCallExpression: ReadCall(node); break;
-        default: break;
+        case Kind::kImportStatement:
+          ReadImport(node);
+          break;
+        case Kind::kExportStatement:
+          ReadExport(node);
+          break;
+        case Kind::kCallExpression:
+          ReadCall(node);
+          break;
+        default:
+          break;
       }
     }
     return std::move(shape_);
@@ -57,8 +64,8 @@ class ShapeReader {
     if (tree_[tree_[node].parent].kind != Kind::kProgram || type_only) return;
     const Index declaration = tree_.Child(node, SyntaxField::kDeclaration);
     const Kind kind = declaration == kNone ? Kind::kOther : tree_[declaration].kind;
-    const bool type = kind == Kind::kInterfaceDeclaration ||
-                      kind == Kind::kTypeAliasDeclaration || kind == Kind::kAmbientDeclaration;
+    const bool type = kind == Kind::kInterfaceDeclaration || kind == Kind::kTypeAliasDeclaration ||
+                      kind == Kind::kAmbientDeclaration;
     if (tree_.ChildToken(node, "default") != kNone) {
       shape_.has_default_export |= !type;
       return;
@@ -94,8 +101,8 @@ class ShapeReader {
   void ReadCall(Index node) {
     const Index function = tree_.FirstChild(node);
     const bool import = tree_[function].kind == Kind::kImport;
-    const bool require = tree_[function].kind == Kind::kIdentifier &&
-                         tree_.Text(function) == "require";
+    const bool require =
+        tree_[function].kind == Kind::kIdentifier && tree_.Text(function) == "require";
     if (!import && !require) return;
     const Index arguments = tree_.Child(node, Kind::kArguments);
     if (arguments == kNone) return;

@@ -19,8 +19,10 @@ bool IsFunction(Kind kind) {
     case Kind::kGeneratorFunction:
     case Kind::kGeneratorFunctionDeclaration:
     case Kind::kMethodDefinition:
-    case Kind::kClassStaticBlock: return true;
-    default: return false;
+    case Kind::kClassStaticBlock:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -32,8 +34,10 @@ bool OpensScope(Kind kind) {
     case Kind::kForInStatement:
     case Kind::kCatchClause:
     case Kind::kSwitchBody:
-    case Kind::kClass: return true;
-    default: return IsFunction(kind);
+    case Kind::kClass:
+      return true;
+    default:
+      return IsFunction(kind);
   }
 }
 
@@ -46,14 +50,21 @@ std::vector<Index> PatternTargets(const SyntaxTree& tree, Index pattern) {
     const SyntaxNode& at = tree[node];
     switch (at.kind) {
       case Kind::kIdentifier:
-      case Kind::kShorthandPropertyPattern: targets.push_back(node); ++node; break;
+      case Kind::kShorthandPropertyPattern:
+        targets.push_back(node);
+        ++node;
+        break;
       case Kind::kObjectPattern:
       case Kind::kArrayPattern:
       case Kind::kRestPattern:
       case Kind::kPairPattern:
       case Kind::kAssignmentPattern:
-      case Kind::kObjectAssignmentPattern: ++node; break;
-      default: node = at.after; break;  // Keys, default values, member expressions, commas.
+      case Kind::kObjectAssignmentPattern:
+        ++node;
+        break;
+      default:
+        node = at.after;
+        break;  // Keys, default values, member expressions, commas.
     }
     // Of `a = value` the value is no target, whatever it is.
     while (node < end && tree[node].field == SyntaxField::kRight && node != pattern) {
@@ -135,12 +146,13 @@ class Scopes::Builder {
           AddPattern(parameter, open_.back());
         }
         return;
-      case Kind::kVariableDeclarator: return DeclareVariable(node);
+      case Kind::kVariableDeclarator:
+        return DeclareVariable(node);
       case Kind::kForInStatement:
         if (const Index word = tree_.Child(node, SyntaxField::kKind); word != kNone) {
           const Index left = tree_.Child(node, SyntaxField::kLeft);
-          if (left != kNone) AddPattern(left, tree_.Text(word) == "var" ? functions_.back()
-                                                                        : open_.back());
+          if (left != kNone)
+            AddPattern(left, tree_.Text(word) == "var" ? functions_.back() : open_.back());
         }
         return;
       case Kind::kImportClause:
@@ -155,7 +167,8 @@ class Scopes::Builder {
         if (name != kNone) Add(name, open_.back(), kNone);
         return;
       }
-      default: return;
+      default:
+        return;
     }
   }
 
@@ -222,9 +235,8 @@ class Scopes::Builder {
 Scopes::Scopes(const SyntaxTree& tree) { Builder(tree, *this).Build(); }
 
 Scopes::BindingId Scopes::FindTopLevel(std::string_view name) const {
-  const auto at = std::find_if(top_level_.begin(), top_level_.end(), [&](BindingId id) {
-    return bindings_[id].name == name;
-  });
+  const auto at = std::find_if(top_level_.begin(), top_level_.end(),
+                               [&](BindingId id) { return bindings_[id].name == name; });
   return at == top_level_.end() ? kGlobal : *at;
 }
 

@@ -98,8 +98,7 @@ Status SourceMap::ReadSources(const Value& map) {
   for (std::size_t i = 0; i < sources->size(); ++i) {
     const std::string* name = (*sources)[i].As<std::string>();
     sources_.push_back(name == nullptr ? std::string() : root + *name);
-    const std::string* content =
-        i < contents->size() ? (*contents)[i].As<std::string>() : nullptr;
+    const std::string* content = i < contents->size() ? (*contents)[i].As<std::string>() : nullptr;
     contents_.push_back(content == nullptr ? std::nullopt : std::optional(*content));
   }
   for (const Value& name : *names) {

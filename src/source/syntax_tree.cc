@@ -163,8 +163,8 @@ std::optional<std::size_t> Flatten(const TSTree* tree, const Grammar& grammar,
 std::string TokenAt(std::string_view text, std::size_t offset) {
   const std::string_view rest = text.substr(std::min(offset, text.size()));
   const auto is_word = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '_' || c == '$' || static_cast<unsigned char>(c) >= 0x80;
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '$' || static_cast<unsigned char>(c) >= 0x80;
   };
   std::size_t length = 0;
   while (length < rest.size() && length < 40 && is_word(rest[length])) ++length;
@@ -229,9 +229,9 @@ Result<SyntaxTree> SyntaxTree::Parse(std::string_view text, Language language) {
     const SourcePosition at = tree.PositionAt(*error);
     const std::string token = TokenAt(text, *error);
     return Fail(Code::kInvalidArgument,
-                token.empty() ? fmt::format("{}:{}: syntax error", at.line, at.column)
-                              : fmt::format("{}:{}: syntax error at '{}'", at.line, at.column,
-                                            token));
+                token.empty()
+                    ? fmt::format("{}:{}: syntax error", at.line, at.column)
+                    : fmt::format("{}:{}: syntax error at '{}'", at.line, at.column, token));
   }
   return tree;
 }

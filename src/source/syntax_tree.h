@@ -19,113 +19,113 @@ enum class Language : std::uint8_t { kJavaScript, kTypeScript };
 
 /// The grammar's node kinds that someone here asks for: NEXUS_SYNTAX_KIND(Name, "grammar name").
 /// All others are kOther (named) or kToken (punctuation and keywords: compare the text).
-#define NEXUS_SYNTAX_KINDS(X)                                      \
-  X(AbstractClassDeclaration, "abstract_class_declaration")        \
-  X(AbstractMethodSignature, "abstract_method_signature")          \
-  X(AccessibilityModifier, "accessibility_modifier")               \
-  X(AmbientDeclaration, "ambient_declaration")                     \
-  X(Arguments, "arguments")                                        \
-  X(Array, "array")                                                \
-  X(ArrayPattern, "array_pattern")                                 \
-  X(ArrayType, "array_type")                                       \
-  X(ArrowFunction, "arrow_function")                               \
-  X(AsExpression, "as_expression")                                 \
-  X(AssertsAnnotation, "asserts_annotation")                       \
-  X(AssignmentExpression, "assignment_expression")                 \
-  X(AssignmentPattern, "assignment_pattern")                       \
-  X(AugmentedAssignment, "augmented_assignment_expression")        \
-  X(AwaitExpression, "await_expression")                           \
-  X(BinaryExpression, "binary_expression")                         \
-  X(CallExpression, "call_expression")                             \
-  X(CatchClause, "catch_clause")                                   \
-  X(Class, "class")                                                \
-  X(ClassBody, "class_body")                                       \
-  X(ClassDeclaration, "class_declaration")                         \
-  X(ClassStaticBlock, "class_static_block")                        \
-  X(Comment, "comment")                                            \
-  X(ComputedPropertyName, "computed_property_name")                \
-  X(Decorator, "decorator")                                        \
-  X(EnumDeclaration, "enum_declaration")                           \
-  X(EscapeSequence, "escape_sequence")                             \
-  X(ExportClause, "export_clause")                                 \
-  X(ExportSpecifier, "export_specifier")                           \
-  X(ExportStatement, "export_statement")                           \
-  X(ExpressionStatement, "expression_statement")                   \
-  X(FieldDefinition, "field_definition")                           \
-  X(ForInStatement, "for_in_statement")                            \
-  X(ForStatement, "for_statement")                                 \
-  X(FormalParameters, "formal_parameters")                         \
-  X(FunctionDeclaration, "function_declaration")                   \
-  X(FunctionExpression, "function_expression")                     \
-  X(FunctionSignature, "function_signature")                       \
-  X(GeneratorFunction, "generator_function")                       \
-  X(GeneratorFunctionDeclaration, "generator_function_declaration") \
-  X(HtmlComment, "html_comment")                                   \
-  X(Identifier, "identifier")                                      \
-  X(ImplementsClause, "implements_clause")                         \
-  X(Import, "import")                                              \
-  X(ImportAlias, "import_alias")                                   \
-  X(ImportClause, "import_clause")                                 \
-  X(ImportRequireClause, "import_require_clause")                  \
-  X(ImportSpecifier, "import_specifier")                           \
-  X(ImportStatement, "import_statement")                           \
-  X(IndexSignature, "index_signature")                             \
-  X(InterfaceDeclaration, "interface_declaration")                 \
-  X(InternalModule, "internal_module")                             \
-  X(LexicalDeclaration, "lexical_declaration")                     \
-  X(LookupType, "lookup_type")                                     \
-  X(MemberExpression, "member_expression")                         \
-  X(MethodDefinition, "method_definition")                         \
-  X(MethodSignature, "method_signature")                           \
-  X(Module, "module")                                              \
-  X(NamespaceExport, "namespace_export")                           \
-  X(NamespaceImport, "namespace_import")                           \
-  X(NewExpression, "new_expression")                               \
-  X(NonNullExpression, "non_null_expression")                      \
-  X(Number, "number")                                              \
-  X(Object, "object")                                              \
-  X(ObjectAssignmentPattern, "object_assignment_pattern")          \
-  X(ObjectPattern, "object_pattern")                               \
-  X(OptionalChain, "optional_chain")                               \
-  X(OptionalParameter, "optional_parameter")                       \
-  X(OverrideModifier, "override_modifier")                         \
-  X(Pair, "pair")                                                  \
-  X(PairPattern, "pair_pattern")                                   \
-  X(ParenthesizedExpression, "parenthesized_expression")           \
-  X(PrivatePropertyIdentifier, "private_property_identifier")      \
-  X(Program, "program")                                            \
-  X(PropertyIdentifier, "property_identifier")                     \
-  X(PublicFieldDefinition, "public_field_definition")              \
-  X(RequiredParameter, "required_parameter")                       \
-  X(RestPattern, "rest_pattern")                                   \
-  X(ReturnStatement, "return_statement")                           \
-  X(SatisfiesExpression, "satisfies_expression")                   \
-  X(SequenceExpression, "sequence_expression")                     \
-  X(ShorthandProperty, "shorthand_property_identifier")            \
+#define NEXUS_SYNTAX_KINDS(X)                                          \
+  X(AbstractClassDeclaration, "abstract_class_declaration")            \
+  X(AbstractMethodSignature, "abstract_method_signature")              \
+  X(AccessibilityModifier, "accessibility_modifier")                   \
+  X(AmbientDeclaration, "ambient_declaration")                         \
+  X(Arguments, "arguments")                                            \
+  X(Array, "array")                                                    \
+  X(ArrayPattern, "array_pattern")                                     \
+  X(ArrayType, "array_type")                                           \
+  X(ArrowFunction, "arrow_function")                                   \
+  X(AsExpression, "as_expression")                                     \
+  X(AssertsAnnotation, "asserts_annotation")                           \
+  X(AssignmentExpression, "assignment_expression")                     \
+  X(AssignmentPattern, "assignment_pattern")                           \
+  X(AugmentedAssignment, "augmented_assignment_expression")            \
+  X(AwaitExpression, "await_expression")                               \
+  X(BinaryExpression, "binary_expression")                             \
+  X(CallExpression, "call_expression")                                 \
+  X(CatchClause, "catch_clause")                                       \
+  X(Class, "class")                                                    \
+  X(ClassBody, "class_body")                                           \
+  X(ClassDeclaration, "class_declaration")                             \
+  X(ClassStaticBlock, "class_static_block")                            \
+  X(Comment, "comment")                                                \
+  X(ComputedPropertyName, "computed_property_name")                    \
+  X(Decorator, "decorator")                                            \
+  X(EnumDeclaration, "enum_declaration")                               \
+  X(EscapeSequence, "escape_sequence")                                 \
+  X(ExportClause, "export_clause")                                     \
+  X(ExportSpecifier, "export_specifier")                               \
+  X(ExportStatement, "export_statement")                               \
+  X(ExpressionStatement, "expression_statement")                       \
+  X(FieldDefinition, "field_definition")                               \
+  X(ForInStatement, "for_in_statement")                                \
+  X(ForStatement, "for_statement")                                     \
+  X(FormalParameters, "formal_parameters")                             \
+  X(FunctionDeclaration, "function_declaration")                       \
+  X(FunctionExpression, "function_expression")                         \
+  X(FunctionSignature, "function_signature")                           \
+  X(GeneratorFunction, "generator_function")                           \
+  X(GeneratorFunctionDeclaration, "generator_function_declaration")    \
+  X(HtmlComment, "html_comment")                                       \
+  X(Identifier, "identifier")                                          \
+  X(ImplementsClause, "implements_clause")                             \
+  X(Import, "import")                                                  \
+  X(ImportAlias, "import_alias")                                       \
+  X(ImportClause, "import_clause")                                     \
+  X(ImportRequireClause, "import_require_clause")                      \
+  X(ImportSpecifier, "import_specifier")                               \
+  X(ImportStatement, "import_statement")                               \
+  X(IndexSignature, "index_signature")                                 \
+  X(InterfaceDeclaration, "interface_declaration")                     \
+  X(InternalModule, "internal_module")                                 \
+  X(LexicalDeclaration, "lexical_declaration")                         \
+  X(LookupType, "lookup_type")                                         \
+  X(MemberExpression, "member_expression")                             \
+  X(MethodDefinition, "method_definition")                             \
+  X(MethodSignature, "method_signature")                               \
+  X(Module, "module")                                                  \
+  X(NamespaceExport, "namespace_export")                               \
+  X(NamespaceImport, "namespace_import")                               \
+  X(NewExpression, "new_expression")                                   \
+  X(NonNullExpression, "non_null_expression")                          \
+  X(Number, "number")                                                  \
+  X(Object, "object")                                                  \
+  X(ObjectAssignmentPattern, "object_assignment_pattern")              \
+  X(ObjectPattern, "object_pattern")                                   \
+  X(OptionalChain, "optional_chain")                                   \
+  X(OptionalParameter, "optional_parameter")                           \
+  X(OverrideModifier, "override_modifier")                             \
+  X(Pair, "pair")                                                      \
+  X(PairPattern, "pair_pattern")                                       \
+  X(ParenthesizedExpression, "parenthesized_expression")               \
+  X(PrivatePropertyIdentifier, "private_property_identifier")          \
+  X(Program, "program")                                                \
+  X(PropertyIdentifier, "property_identifier")                         \
+  X(PublicFieldDefinition, "public_field_definition")                  \
+  X(RequiredParameter, "required_parameter")                           \
+  X(RestPattern, "rest_pattern")                                       \
+  X(ReturnStatement, "return_statement")                               \
+  X(SatisfiesExpression, "satisfies_expression")                       \
+  X(SequenceExpression, "sequence_expression")                         \
+  X(ShorthandProperty, "shorthand_property_identifier")                \
   X(ShorthandPropertyPattern, "shorthand_property_identifier_pattern") \
-  X(SpreadElement, "spread_element")                               \
-  X(StatementBlock, "statement_block")                             \
-  X(String, "string")                                              \
-  X(StringFragment, "string_fragment")                             \
-  X(SubscriptExpression, "subscript_expression")                   \
-  X(SwitchBody, "switch_body")                                     \
-  X(SwitchCase, "switch_case")                                     \
-  X(SwitchDefault, "switch_default")                               \
-  X(TemplateString, "template_string")                             \
-  X(TemplateSubstitution, "template_substitution")                 \
-  X(TernaryExpression, "ternary_expression")                       \
-  X(This, "this")                                                  \
-  X(ThrowStatement, "throw_statement")                             \
-  X(TypeAliasDeclaration, "type_alias_declaration")                \
-  X(TypeAnnotation, "type_annotation")                             \
-  X(TypeArguments, "type_arguments")                               \
-  X(TypeAssertion, "type_assertion")                               \
-  X(TypeParameters, "type_parameters")                             \
-  X(TypePredicateAnnotation, "type_predicate_annotation")          \
-  X(UnaryExpression, "unary_expression")                           \
-  X(UpdateExpression, "update_expression")                         \
-  X(VariableDeclaration, "variable_declaration")                   \
-  X(VariableDeclarator, "variable_declarator")                     \
+  X(SpreadElement, "spread_element")                                   \
+  X(StatementBlock, "statement_block")                                 \
+  X(String, "string")                                                  \
+  X(StringFragment, "string_fragment")                                 \
+  X(SubscriptExpression, "subscript_expression")                       \
+  X(SwitchBody, "switch_body")                                         \
+  X(SwitchCase, "switch_case")                                         \
+  X(SwitchDefault, "switch_default")                                   \
+  X(TemplateString, "template_string")                                 \
+  X(TemplateSubstitution, "template_substitution")                     \
+  X(TernaryExpression, "ternary_expression")                           \
+  X(This, "this")                                                      \
+  X(ThrowStatement, "throw_statement")                                 \
+  X(TypeAliasDeclaration, "type_alias_declaration")                    \
+  X(TypeAnnotation, "type_annotation")                                 \
+  X(TypeArguments, "type_arguments")                                   \
+  X(TypeAssertion, "type_assertion")                                   \
+  X(TypeParameters, "type_parameters")                                 \
+  X(TypePredicateAnnotation, "type_predicate_annotation")              \
+  X(UnaryExpression, "unary_expression")                               \
+  X(UpdateExpression, "update_expression")                             \
+  X(VariableDeclaration, "variable_declaration")                       \
+  X(VariableDeclarator, "variable_declarator")                         \
   X(YieldExpression, "yield_expression")
 
 enum class SyntaxKind : std::uint8_t {
@@ -139,9 +139,28 @@ enum class SyntaxKind : std::uint8_t {
 
 /// What a node is to its parent, where the grammar says so and someone here asks.
 enum class SyntaxField : std::uint8_t {
-  kNone, kName, kValue, kBody, kParameters, kParameter, kFunction, kArguments, kObject, kProperty,
-  kIndex, kLeft, kRight, kOperator, kArgument, kKey, kSource, kDeclaration, kConstructor, kAlias,
-  kPattern, kKind,
+  kNone,
+  kName,
+  kValue,
+  kBody,
+  kParameters,
+  kParameter,
+  kFunction,
+  kArguments,
+  kObject,
+  kProperty,
+  kIndex,
+  kLeft,
+  kRight,
+  kOperator,
+  kArgument,
+  kKey,
+  kSource,
+  kDeclaration,
+  kConstructor,
+  kAlias,
+  kPattern,
+  kKind,
 };
 
 /// A node of the list. Its descendants are the nodes right behind it, up to `after`.
@@ -177,9 +196,7 @@ class SyntaxTree {
   SourcePosition PositionAt(std::size_t offset) const;
 
   /// First child, kNone when there is none.
-  Index FirstChild(Index node) const {
-    return nodes_[node].after > node + 1 ? node + 1 : kNone;
-  }
+  Index FirstChild(Index node) const { return nodes_[node].after > node + 1 ? node + 1 : kNone; }
   Index NextSibling(Index node) const {
     const Index next = nodes_[node].after;
     return node != 0 && next < nodes_[nodes_[node].parent].after ? next : kNone;

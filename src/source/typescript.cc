@@ -40,8 +40,7 @@ struct JoinRisk {
 
 class Eraser {
  public:
-  explicit Eraser(const SyntaxTree& tree)
-      : tree_(tree), fate_(tree.text().size(), kKeep) {}
+  explicit Eraser(const SyntaxTree& tree) : tree_(tree), fate_(tree.text().size(), kKeep) {}
 
   StrippedSource Run() {
     const auto count = static_cast<Index>(tree_.nodes().size());
@@ -77,14 +76,14 @@ class Eraser {
   bool Unerasable(Index node, std::string_view what);
   bool HoldsTypesOnly(Index body) const;
   void NoteStatementEnd(Index node, bool always);
+  void EraseAssertedType(Index node, Index word);
   void KeepArrowOnLine(Index arrow);
   void KeepParenthesisOnLine(Index arrow);
   void PlaceSemicolons();
   std::string Render() const;
 
   bool HasNewline(std::size_t begin, std::size_t end) const {
-    return tree_.text().substr(begin, end - begin).find_first_of("\r\n") !=
-           std::string_view::npos;
+    return tree_.text().substr(begin, end - begin).find_first_of("\r\n") != std::string_view::npos;
   }
 
   const SyntaxTree& tree_;
@@ -149,8 +148,10 @@ bool Eraser::HoldsTypesOnly(Index body) const {
       case Kind::kComment:
       case Kind::kInterfaceDeclaration:
       case Kind::kTypeAliasDeclaration:
-      case Kind::kAmbientDeclaration: continue;
-      default: return false;
+      case Kind::kAmbientDeclaration:
+        continue;
+      default:
+        return false;
     }
   }
   return true;
@@ -176,7 +177,8 @@ bool Eraser::VisitImportOrExport(Index node) {
         return Unerasable(node, "import = require");
       }
       return true;
-    case Kind::kImportAlias: return Unerasable(node, "import alias");
+    case Kind::kImportAlias:
+      return Unerasable(node, "import alias");
     case Kind::kImportSpecifier:
     case Kind::kExportSpecifier:
       // `type as x` is the name "type"; `type x` is not.
@@ -185,7 +187,8 @@ bool Eraser::VisitImportOrExport(Index node) {
         EraseWithComma(node);
       }
       return false;
-    default: break;
+    default:
+      break;
   }
   // An export statement.
   if (tree_.ChildToken(node, "=") != kNone) return Unerasable(node, "export =");
@@ -198,8 +201,10 @@ bool Eraser::VisitImportOrExport(Index node) {
       case Kind::kInterfaceDeclaration:
       case Kind::kTypeAliasDeclaration:
       case Kind::kAmbientDeclaration:
-      case Kind::kFunctionSignature: return EraseStatement(node);
-      default: return true;
+      case Kind::kFunctionSignature:
+        return EraseStatement(node);
+      default:
+        return true;
     }
   }
   NoteStatementEnd(node, false);
@@ -211,18 +216,26 @@ bool Eraser::VisitStatement(Index node) {
     case Kind::kInterfaceDeclaration:
     case Kind::kTypeAliasDeclaration:
     case Kind::kAmbientDeclaration:
-    case Kind::kFunctionSignature: return EraseStatement(node);
-    case Kind::kEnumDeclaration: return Unerasable(node, "enum");
-    case Kind::kDecorator: return Unerasable(node, "decorator");
+    case Kind::kFunctionSignature:
+      return EraseStatement(node);
+    case Kind::kEnumDeclaration:
+      return Unerasable(node, "enum");
+    case Kind::kDecorator:
+      return Unerasable(node, "decorator");
     case Kind::kInternalModule:
-    case Kind::kModule: return VisitNamespace(node);
-    case Kind::kAbstractClassDeclaration: EraseToken(node, "abstract"); return true;
+    case Kind::kModule:
+      return VisitNamespace(node);
+    case Kind::kAbstractClassDeclaration:
+      EraseToken(node, "abstract");
+      return true;
     case Kind::kLexicalDeclaration:
       // In the head of a loop a declaration is no statement.
       if (tree_[tree_[node].parent].kind == Kind::kForStatement) return true;
       NoteStatementEnd(node, false);
       return true;
-    default: NoteStatementEnd(node, false); return true;
+    default:
+      NoteStatementEnd(node, false);
+      return true;
   }
 }
 
@@ -230,20 +243,22 @@ bool Eraser::VisitClassMember(Index node) {
   switch (tree_[node].kind) {
     case Kind::kAbstractMethodSignature:
     case Kind::kIndexSignature:
-    case Kind::kMethodSignature: return EraseMember(node);
-    default: break;
+    case Kind::kMethodSignature:
+      return EraseMember(node);
+    default:
+      break;
   }
   const bool field = tree_[node].kind == Kind::kPublicFieldDefinition;
-  if (field && (tree_.ChildToken(node, "declare") != kNone ||
-                tree_.ChildToken(node, "abstract") != kNone)) {
+  if (field &&
+      (tree_.ChildToken(node, "declare") != kNone || tree_.ChildToken(node, "abstract") != kNone)) {
     return EraseMember(node);
   }
   bool at_start = true;
   for (Index child = tree_.FirstChild(node); child != kNone; child = tree_.NextSibling(child)) {
     const Kind kind = tree_[child].kind;
     if (kind == Kind::kComment || kind == Kind::kDecorator) continue;
-    const bool modifier = kind == Kind::kAccessibilityModifier ||
-                          kind == Kind::kOverrideModifier || tree_.IsToken(child, "readonly");
+    const bool modifier = kind == Kind::kAccessibilityModifier || kind == Kind::kOverrideModifier ||
+                          tree_.IsToken(child, "readonly");
     if (modifier || tree_.IsToken(child, "?") || tree_.IsToken(child, "!")) EraseNode(child);
     // `private [key] = 1` after a field without `;`: the bracket must not go on with that field.
     if (modifier && at_start) risks_.push_back({tree_[child].begin, tree_[child].end, false});
@@ -254,9 +269,8 @@ bool Eraser::VisitClassMember(Index node) {
   const Index name = tree_.Child(node, SyntaxField::kName);
   static constexpr std::array<std::string_view, 5> kModifierNames = {"get", "set", "static",
                                                                      "async", "accessor"};
-  const bool special =
-      name != kNone && std::find(kModifierNames.begin(), kModifierNames.end(),
-                                 tree_.Text(name)) != kModifierNames.end();
+  const bool special = name != kNone && std::find(kModifierNames.begin(), kModifierNames.end(),
+                                                  tree_.Text(name)) != kModifierNames.end();
   NoteStatementEnd(node, special);
   return true;
 }
@@ -299,27 +313,48 @@ void Eraser::KeepParenthesisOnLine(Index arrow) {
   fate_[tree_[parameters].begin] = kErase;
 }
 
+/// The type behind `as` or `satisfies`, which the grammar does not always read to its end: nothing
+/// binds as tightly as the type, so a node that has `a as T` as its first part is misread.
+void Eraser::EraseAssertedType(Index node, Index word) {
+  // `a as A.B.C` is read as the member C of (a as A.B).
+  Index whole = node;
+  const auto starts_parent = [&] { return tree_[whole].parent + 1 == whole; };
+  while (starts_parent() && tree_[tree_[whole].parent].kind == Kind::kMemberExpression) {
+    whole = tree_[whole].parent;
+  }
+  Erase(tree_[word].begin, tree_[whole].end);
+  const Index parent = tree_[whole].parent;
+  const Kind kind = tree_[parent].kind;
+  if (!starts_parent() || kind == Kind::kExpressionStatement || kind == Kind::kAsExpression ||
+      kind == Kind::kSatisfiesExpression || kind == Kind::kSequenceExpression) {
+    return;
+  }
+  const Index next = tree_.NextSibling(whole);
+  const bool new_line = next != kNone && HasNewline(tree_[whole].end, tree_[next].begin);
+  if (new_line && (kind == Kind::kCallExpression || kind == Kind::kSubscriptExpression)) {
+    // A parenthesis or bracket on the next line begins the next statement.
+    fate_[tree_[word].begin] = ';';
+  } else if (whole != node || kind == Kind::kCallExpression || kind == Kind::kSubscriptExpression) {
+    Unerasable(word, "a type that goes on behind a qualified name");
+  }
+}
+
 bool Eraser::VisitExpression(Index node) {
   switch (tree_[node].kind) {
     case Kind::kAsExpression:
     case Kind::kSatisfiesExpression: {
       Index word = tree_.ChildToken(node, "as");
       if (word == kNone) word = tree_.ChildToken(node, "satisfies");
-      if (word == kNone) return true;
-      Erase(tree_[word].begin, tree_[node].end);
-      // `a as T` cannot be called without parentheses: what the grammar takes for that is the next
-      // statement, behind a line break.
-      const Kind parent = tree_[tree_[node].parent].kind;
-      if ((parent == Kind::kCallExpression || parent == Kind::kMemberExpression ||
-           parent == Kind::kSubscriptExpression) &&
-          tree_[node].parent + 1 == node) {
-        fate_[tree_[word].begin] = ';';
-      }
+      if (word != kNone) EraseAssertedType(node, word);
       return true;
     }
-    case Kind::kNonNullExpression: fate_[tree_[node].end - 1u] = kErase; return true;
-    case Kind::kTypeAssertion: return Unerasable(node, "type assertion <T>x");
-    default: return true;
+    case Kind::kNonNullExpression:
+      fate_[tree_[node].end - 1u] = kErase;
+      return true;
+    case Kind::kTypeAssertion:
+      return Unerasable(node, "type assertion <T>x");
+    default:
+      return true;
   }
 }
 
@@ -357,7 +392,8 @@ bool Eraser::Visit(Index node) {
     case Kind::kAssertsAnnotation:
     case Kind::kTypeArguments:
     case Kind::kTypeParameters:
-    case Kind::kImplementsClause: break;
+    case Kind::kImplementsClause:
+      break;
     case Kind::kComment:
     case Kind::kHtmlComment:
       std::fill(fate_.begin() + tree_[node].begin, fate_.begin() + tree_[node].end, kKeepComment);
@@ -375,22 +411,30 @@ bool Eraser::Visit(Index node) {
     case Kind::kVariableDeclaration:
     case Kind::kExpressionStatement:
     case Kind::kReturnStatement:
-    case Kind::kThrowStatement: return VisitStatement(node);
+    case Kind::kThrowStatement:
+      return VisitStatement(node);
     case Kind::kImportStatement:
     case Kind::kImportAlias:
     case Kind::kImportSpecifier:
     case Kind::kExportSpecifier:
-    case Kind::kExportStatement: return VisitImportOrExport(node);
+    case Kind::kExportStatement:
+      return VisitImportOrExport(node);
     case Kind::kAbstractMethodSignature:
     case Kind::kIndexSignature:
     case Kind::kMethodSignature:
     case Kind::kMethodDefinition:
-    case Kind::kPublicFieldDefinition: return VisitClassMember(node);
+    case Kind::kPublicFieldDefinition:
+      return VisitClassMember(node);
     case Kind::kRequiredParameter:
-    case Kind::kOptionalParameter: return VisitParameter(node);
-    case Kind::kVariableDeclarator: EraseToken(node, "!"); return true;
-    case Kind::kArrowFunction: return true;
-    default: return VisitExpression(node);
+    case Kind::kOptionalParameter:
+      return VisitParameter(node);
+    case Kind::kVariableDeclarator:
+      EraseToken(node, "!");
+      return true;
+    case Kind::kArrowFunction:
+      return true;
+    default:
+      return VisitExpression(node);
   }
   // A type: erased, then the parentheses of an arrow function around it are seen to.
   EraseNode(node);

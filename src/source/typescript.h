@@ -23,9 +23,9 @@ struct StrippedSource {
 
 /// Imports stay unless they say `type`: an import that is used as a type only needs the bundler,
 /// which sees the other file.
-/// Errors: kInvalidArgument "line:column: ..." when the file does not parse; a newer syntax than the
-/// grammar knows, or JSX, looks the same: the bundler may still take it. kResourceExhausted: too
-/// large. Threads: pure. Cost: one parse, about 10 MB/s.
+/// Errors: kInvalidArgument "line:column: ..." when the file does not parse; a newer syntax than
+/// the grammar knows, or JSX, looks the same: the bundler may still take it. kResourceExhausted:
+/// too large. Threads: pure. Cost: one parse, about 10 MB/s.
 Result<StrippedSource> StripTypes(std::string_view typescript);
 
 struct ImportFound {

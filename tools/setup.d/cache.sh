@@ -21,6 +21,18 @@ hash_text() { sha256sum | cut -c1-16; }
 # hash_files FILE...: the short hash of the files' names, without their folders, and contents.
 hash_files() { sha256sum "$@" | sed 's|  .*/|  |' | hash_text; }
 
+# hash_recipe FUNCTION... -- FILE...: the short hash of how something is made and of what it is made from.
+# Comments do not count: bash prints the functions without them.
+hash_recipe() {
+  local functions=()
+  while [ "$1" != -- ]; do
+    functions+=("$1")
+    shift
+  done
+  shift
+  { declare -f "${functions[@]}"; hash_files "$@"; } | hash_text
+}
+
 # artefact NAME HASH LABEL HINT COMMAND...: makes <cache>/NAME-HASH by COMMAND, which is called with the
 # folder to fill as its last argument, unless it is there. Its path is left in $artefact.
 artefact() {

@@ -10,7 +10,8 @@ get_engine() {
     engine_prefix='' engine_lib=/usr/lib/x86_64-linux-gnu
     wasmedge=(wasmedge)
   else
-    artefact engine "$(hash_files "$root"/tools/engine-packages.txt "$root"/tools/setup.d/{engine,private_apt}.sh)" \
+    artefact engine \
+      "$(hash_recipe make_engine get_engine_package private_apt -- "$root/tools/engine-packages.txt")" \
       "getting the engine (WasmEdge $engine_version)" "$hint" make_engine
     engine_prefix=$artefact engine_lib=$artefact/usr/lib/x86_64-linux-gnu
     wasmedge=("$engine_lib/ld-linux-x86-64.so.2" --library-path "$engine_lib" "$engine_prefix/usr/bin/wasmedge")
@@ -22,7 +23,8 @@ get_engine() {
     *) die "the engine says '$version', but $engine_version is needed" \
       "install libwasmedge-dev and wasmedge in version $engine_version" ;;
   esac
-  artefact llvmstub "$(hash_files "$engine_lib/libwasmedge.so" "$root/tools/setup.d/engine.sh" "$root/tools/llvm-stub.awk")" \
+  artefact llvmstub \
+    "$(hash_recipe make_llvm_stub -- "$engine_lib/libwasmedge.so" "$root/tools/llvm-stub.awk")" \
     "building the stand-in for LLVM" "see the log" make_llvm_stub
   llvm_stub=$artefact/libLLVM.so.19.1
 }

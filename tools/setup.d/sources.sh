@@ -3,7 +3,7 @@
 # shellcheck shell=bash
 
 get_quickjs() {
-  artefact quickjs "$(hash_files "$root"/tools/quickjs-source.txt "$root"/tools/setup.d/{sources,private_apt}.sh)" \
+  artefact quickjs "$(hash_recipe make_quickjs private_apt -- "$root/tools/quickjs-source.txt")" \
     "getting the source of QuickJS" \
     "check that the Debian mirror of this machine's apt configuration can be reached and serves trixie" make_quickjs
   quickjs_dir=$artefact/quickjs
@@ -37,7 +37,7 @@ npm_folder() {
 }
 
 get_npm_packages() {
-  artefact npm "$(hash_files "$root"/tools/npm/package*.json)" "getting the grammars and esbuild from npm" \
+  artefact npm "$(hash_recipe npm_folder -- "$root"/tools/npm/package*.json)" "getting the grammars and esbuild from npm" \
     "check the network and the registry of this machine (npm config get registry)" npm_folder "$root/tools/npm"
   npm_dir=$artefact
   esbuild=$npm_dir/node_modules/@esbuild/linux-x64/bin/esbuild
@@ -47,7 +47,7 @@ get_npm_packages() {
 get_example_packages() {
   local folder=$root/examples
   [ -f "$folder/package-lock.json" ] || return 0
-  artefact examples "$(hash_files "$folder"/package*.json)" "getting the examples' libraries from npm" \
+  artefact examples "$(hash_recipe npm_folder -- "$folder"/package*.json)" "getting the examples' libraries from npm" \
     "check the network and the registry of this machine (npm config get registry)" npm_folder "$folder"
   if [ -L "$folder/node_modules" ] || [ ! -e "$folder/node_modules" ]; then
     ln -sfn "$artefact/node_modules" "$folder/node_modules"

@@ -106,7 +106,7 @@ test_scripts() {
 test_fuzz() {
   local seconds=$1 start=${EPOCHREALTIME/./} before=$passed failed_before=$failed target
   any_fuzzer_wanted || return 0
-  tools/build fuzz
+  tools/build fuzz fuzzers
   mkdir -p build/fuzz/findings
   while read -r target; do
     [ -n "$target" ] || continue

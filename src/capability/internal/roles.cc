@@ -28,7 +28,7 @@ constexpr std::array<std::string_view, 9> kMutators = {
 constexpr std::array<std::string_view, 5> kElementMethods = {"find", "findLast", "at", "pop",
                                                              "shift"};
 constexpr std::array<std::string_view, 10> kFreshMethods = {
-    "filter", "slice",      "concat",   "flat",   "toSorted",
+    "filter", "slice",      "concat",    "flat",   "toSorted",
     "splice", "toReversed", "toSpliced", "values", "entries"};
 constexpr std::array<std::string_view, 2> kSelfMethods = {"sort", "reverse"};
 constexpr std::array<std::string_view, 2> kReducers = {"reduce", "reduceRight"};
@@ -53,8 +53,7 @@ const Role& Roles::OfPattern(Index pattern) const {
 }
 
 std::uint32_t Roles::Intern(const std::string& name) const {
-  const auto [at, added] =
-      name_ids_.emplace(name, static_cast<std::uint32_t>(names_.size()));
+  const auto [at, added] = name_ids_.emplace(name, static_cast<std::uint32_t>(names_.size()));
   if (added) names_.push_back(name);
   return at->second;
 }
@@ -71,27 +70,32 @@ Role Roles::OfGlobal(std::string_view name) const {
 
 Role Roles::OfMember(const Role& object, const std::string& name) const {
   switch (object.kind) {
-    case RoleKind::kGlobalThis: return OfGlobal(name);
+    case RoleKind::kGlobalThis:
+      return OfGlobal(name);
     case RoleKind::kContext:
       return Contains(std::array<std::string_view, 5>{"state", "ext", "tools", "emit", "view"},
                       name)
                  ? OfGlobal("$" + name)
                  : Role{};
     case RoleKind::kState:
-      return {.kind = Contains(kStateMethods, name) ? RoleKind::kStateMethod
-                                                    : RoleKind::kStateValue,
-              .name = Intern(name)};
-    case RoleKind::kStateValue: return {.kind = RoleKind::kStateValue, .name = object.name};
+      return {
+          .kind = Contains(kStateMethods, name) ? RoleKind::kStateMethod : RoleKind::kStateValue,
+          .name = Intern(name)};
+    case RoleKind::kStateValue:
+      return {.kind = RoleKind::kStateValue, .name = object.name};
     case RoleKind::kExtensions:
       if (Contains(kExtensionMeta, name)) return {.kind = RoleKind::kExtensionMeta};
       return {.kind = RoleKind::kExtension, .name = Intern(name)};
     case RoleKind::kExtension:
       return {.kind = RoleKind::kExtensionMethod, .name = object.name, .method = Intern(name)};
-    case RoleKind::kTools: return {.kind = RoleKind::kTool, .name = Intern(name)};
+    case RoleKind::kTools:
+      return {.kind = RoleKind::kTool, .name = Intern(name)};
     case RoleKind::kEmit:
       return name == "toast" ? Role{.kind = RoleKind::kEmitToast} : Role{};
-    case RoleKind::kView: return {.kind = RoleKind::kViewMethod, .name = Intern(name)};
-    default: return {};
+    case RoleKind::kView:
+      return {.kind = RoleKind::kViewMethod, .name = Intern(name)};
+    default:
+      return {};
   }
 }
 
@@ -124,8 +128,10 @@ bool Roles::PatternMember(Index child, Member& member) const {
       const Index left = tree_.Child(child, SyntaxField::kLeft);
       return left != kNone && PatternMember(left, member);
     }
-    case Kind::kPairPattern: break;
-    default: return false;
+    case Kind::kPairPattern:
+      break;
+    default:
+      return false;
   }
   const Index key = tree_.Child(child, SyntaxField::kKey);
   if (key == kNone) return false;
@@ -187,7 +193,8 @@ bool Roles::ConstantStrings(Index node, std::vector<std::string>& values) const 
         open.push_back(declared);
         continue;
       }
-      default: return false;
+      default:
+        return false;
     }
   }
   return !values.empty();
@@ -206,15 +213,19 @@ Index Roles::FunctionOf(Index callee) const {
       case Kind::kFunctionDeclaration:
       case Kind::kFunctionExpression:
       case Kind::kGeneratorFunction:
-      case Kind::kGeneratorFunctionDeclaration: return callee;
-      case Kind::kParenthesizedExpression: callee = FirstExpression(callee); break;
+      case Kind::kGeneratorFunctionDeclaration:
+        return callee;
+      case Kind::kParenthesizedExpression:
+        callee = FirstExpression(callee);
+        break;
       case Kind::kIdentifier: {
         const Scopes::BindingId binding = scopes_.BindingOf(callee);
         if (binding == Scopes::kGlobal) return kNone;
         callee = scopes_.bindings()[binding].value;
         break;
       }
-      default: return kNone;
+      default:
+        return kNone;
     }
   }
   return kNone;
@@ -257,8 +268,7 @@ Index Roles::DefaultExport() const {
     }
     const Index clause = tree_.Child(node, Kind::kExportClause);
     if (clause == kNone) continue;
-    for (Index child = tree_.FirstChild(clause); child != kNone;
-         child = tree_.NextSibling(child)) {
+    for (Index child = tree_.FirstChild(clause); child != kNone; child = tree_.NextSibling(child)) {
       const Index alias = tree_.Child(child, SyntaxField::kAlias);
       if (alias == kNone || tree_.Text(alias) != "default") continue;
       const Index name = tree_.Child(child, SyntaxField::kName);
@@ -309,8 +319,8 @@ Role Roles::OfNode(Index node) const {
     case Kind::kBinaryExpression: {
       // `$state.items ?? []` is the state's value when there is one.
       const Index left = tree_.FirstChild(node);
-      const bool choice = tree_.ChildToken(node, "??") != kNone ||
-                          tree_.ChildToken(node, "||") != kNone;
+      const bool choice =
+          tree_.ChildToken(node, "??") != kNone || tree_.ChildToken(node, "||") != kNone;
       return choice ? roles_[left] : Role{};
     }
     case Kind::kMemberExpression:
@@ -322,8 +332,10 @@ Role Roles::OfNode(Index node) const {
       if (object.kind == RoleKind::kStateValue) return OfMember(object, member.name);
       return member.constant ? OfMember(object, member.name) : Role{};
     }
-    case Kind::kCallExpression: return OfCall(node);
-    default: return {};
+    case Kind::kCallExpression:
+      return OfCall(node);
+    default:
+      return {};
   }
 }
 
@@ -367,9 +379,11 @@ bool Roles::FlowNode(Index node) {
            Bind(target, roles_[source]);
   };
   switch (tree_[node].kind) {
-    case Kind::kVariableDeclarator: return bind_fields(SyntaxField::kValue, SyntaxField::kName);
+    case Kind::kVariableDeclarator:
+      return bind_fields(SyntaxField::kValue, SyntaxField::kName);
     case Kind::kAssignmentExpression:
-    case Kind::kAssignmentPattern: return bind_fields(SyntaxField::kRight, SyntaxField::kLeft);
+    case Kind::kAssignmentPattern:
+      return bind_fields(SyntaxField::kRight, SyntaxField::kLeft);
     case Kind::kForInStatement: {
       const Index right = tree_.Child(node, SyntaxField::kRight);
       const Index left = tree_.Child(node, SyntaxField::kLeft);
@@ -378,8 +392,10 @@ bool Roles::FlowNode(Index node) {
       return role.kind == RoleKind::kStateValue &&
              Bind(left, {.kind = RoleKind::kStateValue, .name = role.name});
     }
-    case Kind::kCallExpression: return FlowCall(node);
-    default: return false;
+    case Kind::kCallExpression:
+      return FlowCall(node);
+    default:
+      return false;
   }
 }
 
@@ -455,7 +471,9 @@ bool Roles::Bind(Index pattern, const Role& role) {
           Member member;
           if (tree_[child].kind == Kind::kRestPattern) {
             // What is left of the context is still a context.
-            if (part.kind == RoleKind::kContext) open.emplace_back(tree_.FirstChild(child) + 1, part);
+            if (part.kind == RoleKind::kContext) {
+              open.emplace_back(tree_.FirstChild(child) + 1, part);
+            }
           } else if (PatternMember(child, member) &&
                      (member.constant || part.kind == RoleKind::kStateValue)) {
             const Index value = tree_.Child(child, SyntaxField::kValue);
@@ -464,7 +482,8 @@ bool Roles::Bind(Index pattern, const Role& role) {
           }
         }
         break;
-      default: break;
+      default:
+        break;
     }
   }
   return changed;

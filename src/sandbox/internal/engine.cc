@@ -5,11 +5,13 @@
 #include <array>
 #include <cstdio>
 #include <cstring>
+#include <exception>
 #include <fstream>
 
 #include "base/check.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/log.h"
 
 namespace nexus::internal {
 namespace {
@@ -132,8 +134,16 @@ struct HostCallThunk {
       bytes = WasmEdge_MemoryInstanceGetPointer(memory, p, n);
       if (bytes == nullptr) return WasmEdge_ResultGen(WasmEdge_ErrCategory_UserLevelError, kTrapUserCode);
     }
-    const std::int64_t reply = group->port_->OnHostCall(
-        WasmEdge_ValueGetI32(in[0]), WasmEdge_ValueGetI32(in[1]), bytes, n);
+    // An exception must not unwind through compiled guest code, which has no tables for it.
+    std::int64_t reply = HostPort::kTrap;
+    try {
+      reply = group->port_->OnHostCall(WasmEdge_ValueGetI32(in[0]), WasmEdge_ValueGetI32(in[1]),
+                                       bytes, n);
+    } catch (const std::exception& error) {
+      Log(Severity::kError, "host call threw", {{"what", error.what()}});
+    } catch (...) {
+      Log(Severity::kError, "host call threw");
+    }
     if (reply == HostPort::kTrap) return WasmEdge_ResultGen(WasmEdge_ErrCategory_UserLevelError, kTrapUserCode);
     out[0] = WasmEdge_ValueGenI32(static_cast<std::int32_t>(reply));
     return WasmEdge_Result_Success;

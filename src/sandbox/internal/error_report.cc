@@ -15,6 +15,13 @@ constexpr std::string_view kGuestFileName = "agent.js";
 constexpr std::size_t kFramesMax = 32;
 constexpr std::size_t kMessageBytesMax = 8192;
 
+// At most `bytes_max` bytes of `text`, no character cut in two.
+std::string_view CutAtCharacter(std::string_view text, std::size_t bytes_max) {
+  if (text.size() <= bytes_max) return text;
+  while (bytes_max > 0 && (static_cast<unsigned char>(text[bytes_max]) & 0xc0) == 0x80) --bytes_max;
+  return text.substr(0, bytes_max);
+}
+
 // Takes ":NUMBER" off the end of `text`.
 bool TakeNumber(std::string_view& text, std::uint32_t& number) {
   const std::size_t colon = text.rfind(':');
@@ -128,10 +135,10 @@ RunError ReportGuestError(const Value& guest_error, const ProgramSpec& spec) {
   error.code = CodeOf(kind, guest_error.StringOr("code", ""));
   const std::string_view name = guest_error.StringOr("name", "");
   const std::string_view message = guest_error.StringOr("message", "");
-  error.message = message.substr(0, kMessageBytesMax);
+  error.message = CutAtCharacter(message, kMessageBytesMax);
   const bool plain = name.empty() || name == "Error" || name == "PermissionDenied" ||
                      name == "ExtensionError" || kind == NX_KIND_HANDLER ||
-                     kind == NX_KIND_RESULT;
+                     kind == NX_KIND_RESULT || kind == NX_KIND_STUCK;
   if (!plain) error.message = std::string(name) + ": " + error.message;
   error.capability = guest_error.StringOr("capability", "");
   error.limit = guest_error.StringOr("limit", "");

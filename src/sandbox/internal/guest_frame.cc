@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstring>
+#include <mutex>
 
 #include "base/check.h"
 
@@ -153,6 +154,8 @@ Status TakeOverFaultSignals() {
 }
 
 void AddGuestCode(AddressRange code) {
+  static std::mutex mutex;
+  const std::lock_guard lock(mutex);
   const std::size_t count = g_code_count.load(std::memory_order_acquire);
   for (std::size_t i = 0; i < count; ++i) {
     if (g_code[i].low == code.low && g_code[i].high == code.high) return;

@@ -1,8 +1,10 @@
 #include "sandbox/internal/image.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -23,25 +25,49 @@ const std::uint8_t* OrZeros(const std::uint8_t* page) { return page == nullptr ?
 
 }  // namespace
 
-Result<std::shared_ptr<const BaseImage>> BaseImage::Capture(const Instance& instance,
-                                                            std::uint32_t mailbox) {
-  std::shared_ptr<BaseImage> image(new BaseImage);
-  const std::size_t pages = instance.memory_bytes() / kPageBytes;
-  std::vector<unsigned char> resident(pages);
-  // A page that was never touched is zero; asking the kernel spares reading (and so allocating) it.
-  NEXUS_CHECK(mincore(instance.memory(), instance.memory_bytes(), resident.data()) == 0);
-  for (std::size_t i = 0; i < pages; ++i) {
-    if ((resident[i] & 1) != 0 && !IsZeroPage(instance.memory() + i * kPageBytes)) {
-      image->used_pages_ = static_cast<std::uint32_t>(i + 1);
+Result<std::shared_ptr<ImageFile>> ImageFile::Create() {
+  const int fd = memfd_create("nexus-images", MFD_CLOEXEC);
+  if (fd < 0) {
+    return Fail(Code::kUnavailable, std::string("keep images in memory: ") + std::strerror(errno));
+  }
+  return std::shared_ptr<ImageFile>(new ImageFile(fd));
+}
+
+ImageFile::~ImageFile() { close(fd_); }
+
+Result<std::uint64_t> ImageFile::Append(const std::uint8_t* bytes, std::size_t size) {
+  const std::uint64_t offset = end_.fetch_add(size, std::memory_order_relaxed);
+  std::size_t done = 0;
+  while (done < size) {
+    const ssize_t wrote = pwrite(fd_, bytes + done, size - done, static_cast<off_t>(offset + done));
+    if (wrote <= 0) {
+      return Fail(Code::kUnavailable,
+                  std::string("keep an image in memory: ") + std::strerror(errno));
     }
+    done += static_cast<std::size_t>(wrote);
   }
-  const std::size_t bytes = std::size_t{image->used_pages_} * kPageBytes;
-  image->fd_ = memfd_create("nexus-image", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-  if (image->fd_ < 0 || ftruncate(image->fd_, static_cast<off_t>(bytes)) != 0 ||
-      pwrite(image->fd_, instance.memory(), bytes, 0) != static_cast<ssize_t>(bytes)) {
-    return Fail(Code::kUnavailable, std::string("keep an image in memory: ") + std::strerror(errno));
-  }
-  void* const mapped = mmap(nullptr, bytes, PROT_READ, MAP_SHARED | MAP_POPULATE, image->fd_, 0);
+  return offset;
+}
+
+void ImageFile::Free(std::uint64_t offset, std::size_t size) {
+  fallocate(fd_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
+            static_cast<off_t>(size));
+}
+
+Result<std::shared_ptr<const BaseImage>> BaseImage::Capture(std::shared_ptr<ImageFile> file,
+                                                            const Instance& instance,
+                                                            std::uint32_t mailbox,
+                                                            std::uint32_t pages_max) {
+  std::shared_ptr<BaseImage> image(new BaseImage);
+  std::uint32_t pages = pages_max;
+  while (pages > 0 && IsZeroPage(instance.memory() + std::size_t{pages - 1} * kPageBytes)) --pages;
+  NEXUS_CHECK(pages > 0, "an empty image");
+  const std::size_t bytes = std::size_t{pages} * kPageBytes;
+  NEXUS_TRY(image->file_offset_, file->Append(instance.memory(), bytes));
+  image->file_ = std::move(file);
+  image->used_pages_ = pages;
+  void* const mapped = mmap(nullptr, bytes, PROT_READ, MAP_SHARED | MAP_POPULATE,
+                            image->file_->fd(), static_cast<off_t>(image->file_offset_));
   if (mapped == MAP_FAILED) {
     return Fail(Code::kUnavailable, std::string("map an image: ") + std::strerror(errno));
   }
@@ -53,10 +79,10 @@ Result<std::shared_ptr<const BaseImage>> BaseImage::Capture(const Instance& inst
 }
 
 BaseImage::~BaseImage() {
-  if (pages_ != nullptr) {
-    munmap(const_cast<std::uint8_t*>(pages_), std::size_t{used_pages_} * kPageBytes);
-  }
-  if (fd_ >= 0) close(fd_);
+  const std::size_t bytes = std::size_t{used_pages_} * kPageBytes;
+  if (pages_ != nullptr) munmap(const_cast<std::uint8_t*>(pages_), bytes);
+  // Mappings of instances still in this image keep their own reference to it, so none is left.
+  if (file_ != nullptr) file_->Free(file_offset_, bytes);
 }
 
 Image::Image(std::shared_ptr<const BaseImage> base)
@@ -145,7 +171,8 @@ void Slot::Remap() {
   std::uint8_t* const base = memory();
   const std::size_t bytes = instance_->memory_bytes();
   void* mapped = mmap(base, image_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED,
-                      image_->base().fd(), 0);
+                      image_->base().file()->fd(),
+                      static_cast<off_t>(image_->base().file_offset()));
   NEXUS_CHECK(mapped == base, "map an image into an instance");
   mapped = mmap(base + image_bytes, bytes - image_bytes, PROT_READ | PROT_WRITE,
                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
@@ -197,7 +224,10 @@ std::shared_ptr<const Image> Slot::CaptureImage(const DirtyPages& dirty,
   }
   auto image = Image::Capture(image_->base_ptr(), *instance_, found_);
   if (image->changed_pages().size() <= shared_pages_max) return image;
-  auto own_base = BaseImage::Capture(*instance_, image_->base().mailbox());
+  std::uint32_t pages = image_->base().used_pages();
+  if (!found_.empty()) pages = std::max(pages, found_.back().first + found_.back().count);
+  auto own_base = BaseImage::Capture(image_->base().file(), *instance_, image_->base().mailbox(),
+                                     pages);
   if (!own_base) return nullptr;
   return std::make_shared<const Image>(*std::move(own_base));
 }

@@ -7,6 +7,7 @@
 /// small, and lets an instance go from one program to another by copying a few pages instead of
 /// mapping anew, which costs ten times as much.
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -18,17 +19,41 @@
 
 namespace nexus::internal {
 
+/// The memfd in which base images lie, one behind the other: thousands of images take one file
+/// descriptor. Thread-safe.
+class ImageFile {
+ public:
+  static Result<std::shared_ptr<ImageFile>> Create();
+  ~ImageFile();
+  ImageFile(const ImageFile&) = delete;
+  ImageFile& operator=(const ImageFile&) = delete;
+
+  int fd() const { return fd_; }
+  /// Writes `bytes` (whole pages) behind what is there; where.
+  Result<std::uint64_t> Append(const std::uint8_t* bytes, std::size_t size);
+  /// Gives the memory of a range back.
+  void Free(std::uint64_t offset, std::size_t size);
+
+ private:
+  explicit ImageFile(int fd) : fd_(fd) {}
+  const int fd_;
+  std::atomic<std::uint64_t> end_{0};
+};
+
 /// Immutable, thread-safe.
 class BaseImage {
  public:
-  /// Takes the memory of `instance` as it is.
-  static Result<std::shared_ptr<const BaseImage>> Capture(const Instance& instance,
-                                                          std::uint32_t mailbox);
+  /// Takes the memory of `instance` as it is; nothing lies at or above page `pages_max`.
+  static Result<std::shared_ptr<const BaseImage>> Capture(std::shared_ptr<ImageFile> file,
+                                                          const Instance& instance,
+                                                          std::uint32_t mailbox,
+                                                          std::uint32_t pages_max);
   ~BaseImage();
   BaseImage(const BaseImage&) = delete;
   BaseImage& operator=(const BaseImage&) = delete;
 
-  int fd() const { return fd_; }
+  const std::shared_ptr<ImageFile>& file() const { return file_; }
+  std::uint64_t file_offset() const { return file_offset_; }
   std::size_t memory_bytes() const { return memory_bytes_; }
   std::uint32_t used_pages() const { return used_pages_; }  ///< Above these all is zero.
   const std::uint8_t* page(std::uint32_t index) const { return pages_ + std::size_t{index} * kPageBytes; }
@@ -37,7 +62,8 @@ class BaseImage {
 
  private:
   BaseImage() = default;
-  int fd_ = -1;
+  std::shared_ptr<ImageFile> file_;
+  std::uint64_t file_offset_ = 0;
   const std::uint8_t* pages_ = nullptr;
   std::size_t memory_bytes_ = 0;
   std::uint32_t used_pages_ = 0;

@@ -20,6 +20,7 @@ class LoaderPort final : public HostPort {
   std::int64_t OnHostCall(std::int32_t op, std::int32_t a, std::uint8_t* bytes,
                           std::uint32_t n) override {
     const Worker::HostCallScope scope(worker_);
+    if (!worker_.HostStackSuffices()) return kTrap;
     const std::string_view request(reinterpret_cast<const char*>(bytes), n);
     switch (static_cast<HostOp>(op)) {
       case HostOp::kInterrupt:

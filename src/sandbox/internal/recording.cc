@@ -17,6 +17,12 @@ std::int32_t UnZigZag(std::uint64_t n) {
   return static_cast<std::int32_t>((u >> 1) ^ (~(u & 1) + 1));
 }
 
+// A 64-bit number as two varints, low half first: varints hold 32 bits.
+void AppendWide(std::string& out, std::uint64_t n) {
+  AppendVarint(out, n & 0xffffffff);
+  AppendVarint(out, n >> 32);
+}
+
 void AppendText(std::string& out, std::string_view text) {
   AppendVarint(out, text.size());
   out.append(text);
@@ -31,6 +37,10 @@ struct Fields {
     std::uint64_t n = 0;
     ok = ok && ReadVarint(rest, n);
     return ok ? n : 0;
+  }
+  std::uint64_t Wide() {
+    const std::uint64_t low = Number();
+    return low | Number() << 32;
   }
   std::int32_t Signed() { return UnZigZag(Number()); }
   std::string_view Text() {
@@ -61,7 +71,7 @@ RecordedHostCall ReadHostCall(Fields& fields) {
   call.request = fields.Text();
   call.code = fields.Signed();
   call.reply = fields.Text();
-  call.revision = fields.Number();
+  call.revision = fields.Wide();
   return call;
 }
 
@@ -106,7 +116,7 @@ void RecordingWriter::Begin(const RecordingHeader& header) {
   for (const std::uint64_t number :
        {static_cast<std::uint64_t>(header.started_unix_ms), header.memory_bytes,
         header.stack_bytes, header.heap_bytes, header.result_bytes, header.suspensions_max}) {
-    AppendVarint(bytes_, number);
+    AppendWide(bytes_, number);
   }
   AppendText(bytes_, header.input);
 }
@@ -119,7 +129,7 @@ void RecordingWriter::HostCall(std::int32_t op, std::int32_t a, std::string_view
   AppendText(bytes_, request);
   AppendVarint(bytes_, ZigZag(code));
   AppendText(bytes_, reply);
-  AppendVarint(bytes_, revision);
+  AppendWide(bytes_, revision);
 }
 
 void RecordingWriter::Answered(std::uint32_t slot, bool ok, std::string_view value) {
@@ -146,10 +156,10 @@ Result<RecordingReader> RecordingReader::Open(std::string_view bytes) {
                             &header.program_name, &header.panel_id, &header.handler_name}) {
     *text = fields.Text();
   }
-  header.started_unix_ms = static_cast<std::int64_t>(fields.Number());
+  header.started_unix_ms = static_cast<std::int64_t>(fields.Wide());
   for (std::uint64_t* number : {&header.memory_bytes, &header.stack_bytes, &header.heap_bytes,
                                 &header.result_bytes, &header.suspensions_max}) {
-    *number = fields.Number();
+    *number = fields.Wide();
   }
   header.input = fields.Text();
   if (!fields.ok) return Corrupt("its header is cut off");

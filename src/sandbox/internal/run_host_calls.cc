@@ -25,8 +25,35 @@ bool ReadStringValue(std::string_view& bytes, std::string_view& text) {
   return true;
 }
 
+/// Request bytes of one host call.
+constexpr std::size_t kRequestBytesMax = std::size_t{8} << 20;
+/// Keys, event names, aliases: what is looked up and shown.
+constexpr std::size_t kNameBytesMax = 1024;
+/// What the host keeps for one run: effects and arguments, as they lie in its memory.
+constexpr std::uint64_t kKeptBytesMax = std::uint64_t{64} << 20;
+/// Beyond this a recording is given up: the run could not be replayed from a part of it.
+constexpr std::size_t kRecordingBytesMax = std::size_t{16} << 20;
+constexpr std::size_t kPathStepsMax = 256;
+
+std::uint64_t CostOf(const Value& value) {
+  std::uint64_t cost = sizeof(Value);
+  if (const auto* s = value.As<std::string>()) return cost + s->size();
+  if (const auto* b = value.As<Bytes>()) return cost + b->data.size();
+  if (const auto* n = value.As<BigInt>()) return cost + n->hex.size();
+  if (const auto* a = value.As<ValueArray>()) {
+    for (const Value& item : *a) cost += CostOf(item);
+  } else if (const auto* o = value.As<ValueObject>()) {
+    for (const auto& [key, item] : *o) cost += sizeof(std::string) + key.size() + CostOf(item);
+  } else if (const auto* m = value.As<ValueMap>()) {
+    for (const auto& [key, item] : m->entries) cost += CostOf(key) + CostOf(item);
+  } else if (const auto* set = value.As<ValueSet>()) {
+    for (const Value& item : set->entries) cost += CostOf(item);
+  }
+  return cost;
+}
+
 bool ReadPath(std::string_view& bytes, std::vector<PathStep>& path) {
-  const Result<Value> value = DecodeValuePrefix(bytes);
+  const Result<Value> value = DecodeValuePrefix(bytes, kPathStepsMax);
   const ValueArray* steps = value ? value->As<ValueArray>() : nullptr;
   if (steps == nullptr) return false;
   for (const Value& step : *steps) {
@@ -43,6 +70,17 @@ bool ReadPath(std::string_view& bytes, std::vector<PathStep>& path) {
 }
 
 }  // namespace
+
+std::string_view PathArgument(const Extension& extension, std::string_view method,
+                              const ValueArray& args) {
+  for (const MethodDescriptor& descriptor : extension.methods()) {
+    if (descriptor.name != method || !descriptor.path_argument) continue;
+    if (*descriptor.path_argument >= args.size()) return {};
+    const std::string* const text = args[*descriptor.path_argument].As<std::string>();
+    return text == nullptr ? std::string_view() : std::string_view(*text);
+  }
+  return {};
+}
 
 /// A request while it is taken apart: the names the gate asks about come off first.
 struct RunImpl::Request {
@@ -79,12 +117,52 @@ std::int64_t RunImpl::OnHostCall(std::int32_t op, std::int32_t a, std::uint8_t* 
   reply_.clear();
   reply_is_error_ = false;
   revision_made_ = 0;
-  const std::int64_t code = Count(Limit::kHostCalls) ? Dispatch(*info, a, request)
-                                                     : Exhausted(Limit::kHostCalls);
+  const std::int64_t code = Count(Limit::kHostCalls)
+                                ? (n <= kRequestBytesMax ? Dispatch(*info, a, request) : TooMuchKept())
+                                : Exhausted(Limit::kHostCalls);
   if (context_.record && code != kTrap) {
     recording_.HostCall(op, a, request, static_cast<std::int32_t>(code), reply_, revision_made_);
+    if (recording_.bytes().size() > kRecordingBytesMax) {
+      recording_.Restart({});
+      context_.record = false;
+    }
+  }
+  return HandOver(code);
+}
+
+// The reply goes into the mailbox last: the request may have lain there.
+std::int64_t RunImpl::HandOver(std::int64_t code) {
+  if (code != kTrap && !reply_.empty() && reply_.size() <= NX_IN_BYTES) {
+    std::memcpy(mailbox().in, reply_.data(), reply_.size());
   }
   return code;
+}
+
+// Accounts for what the host keeps of a request. False: the run has had its share.
+bool RunImpl::Keep(std::uint64_t bytes) {
+  kept_bytes_ += bytes;
+  return kept_bytes_ <= kKeptBytesMax;
+}
+
+std::int64_t RunImpl::TooMuchKept() {
+  RunError error;
+  error.code = RunErrorCode::kResourceLimit;
+  error.limit = "kept";
+  error.message = "the run hands more than " + std::to_string(kKeptBytesMax >> 20) +
+                  " MiB to the host in effects and arguments: hand over less, or in several runs";
+  const std::string message = error.message;
+  fatal_ = std::move(error);
+  return ReplyError(RunErrorCode::kResourceLimit, message);
+}
+
+// A value the host is going to keep.
+Result<Value> RunImpl::TakeValue(std::string_view& bytes) {
+  const std::uint64_t left = kept_bytes_ >= kKeptBytesMax ? 0 : kKeptBytesMax - kept_bytes_;
+  Result<Value> value = DecodeValuePrefix(bytes, left / sizeof(Value));
+  if (value && !Keep(CostOf(*value))) {
+    return nexus::Fail(Code::kResourceExhausted, "the run's share is used up");
+  }
+  return value;
 }
 
 std::int64_t RunImpl::Dispatch(const HostCallInfo& info, std::int32_t a,
@@ -105,6 +183,7 @@ std::int64_t RunImpl::Dispatch(const HostCallInfo& info, std::int32_t a,
 // Names the right that `op` needs and asks the gate. False: refused, with the error in reply_, or
 // malformed, with nothing there.
 bool RunImpl::Authorize(HostOp op, std::int32_t a, Request& request) {
+  if (request.rest.size() > kRequestBytesMax) return false;
   Right right = Right::kStateRead;
   std::string_view shown;
   std::string_view path;
@@ -148,23 +227,22 @@ bool RunImpl::Authorize(HostOp op, std::int32_t a, Request& request) {
       for (const MethodDescriptor& method : request.binding->extension->methods()) {
         if (method.name == request.method) request.descriptor = &method;
       }
-      Result<Value> args = DecodeValuePrefix(request.rest);
+      Result<Value> args = TakeValue(request.rest);
+      if (!args && args.error().code() == Code::kResourceExhausted) {
+        TooMuchKept();
+        return false;
+      }
       ValueArray* const list = args ? args->As<ValueArray>() : nullptr;
       if (list == nullptr) return false;
       request.args = std::move(*list);
-      if (request.descriptor != nullptr && request.descriptor->path_argument) {
-        const std::size_t index = *request.descriptor->path_argument;
-        if (index < request.args->size()) {
-          const std::string* text = (*request.args)[index].As<std::string>();
-          if (text != nullptr) path = *text;
-        }
-      }
+      path = PathArgument(*request.binding->extension, request.method, *request.args);
       break;
     }
     default:
       return false;
   }
   if (shown.empty()) shown = request.name;
+  if (shown.size() > kNameBytesMax || request.method.size() > kNameBytesMax) return false;
   if (gate_.Check(right, shown, request.method, path)) return true;
   std::string message = "permission denied: " + gate_.missing() + " is " + gate_.reason();
   ReplyError(RunErrorCode::kPermissionDenied, std::move(message), gate_.missing());
@@ -195,7 +273,8 @@ std::int64_t RunImpl::StateGet(Request& request) { return Reply(state_->Get(requ
 std::int64_t RunImpl::StateSet(Request& request) {
   std::vector<PathStep> path;
   if (!ReadPath(request.rest, path)) return Malformed();
-  const Result<Value> value = DecodeValuePrefix(request.rest);
+  const Result<Value> value = TakeValue(request.rest);
+  if (!value && value.error().code() == Code::kResourceExhausted) return TooMuchKept();
   if (!value || !request.rest.empty()) return Malformed();
   if (!Count(Limit::kMutations)) return Exhausted(Limit::kMutations);
   const Result<std::uint64_t> revision = state_->Set(request.name, path, *value);
@@ -222,12 +301,23 @@ std::int64_t RunImpl::StateKeys(std::int32_t a) {
   return Reply(keys);
 }
 
-std::int64_t RunImpl::EmitEvent(Request&) {
-  return Count(Limit::kEvents) ? 0 : Exhausted(Limit::kEvents);
+std::int64_t RunImpl::EmitEvent(Request& request) {
+  if (!Count(Limit::kEvents)) return Exhausted(Limit::kEvents);
+  const Result<Value> payload = TakeValue(request.rest);
+  if (!payload && payload.error().code() == Code::kResourceExhausted) return TooMuchKept();
+  return payload && request.rest.empty() ? 0 : Malformed();
 }
 
-std::int64_t RunImpl::UpdateView(Request&) {
-  return Count(Limit::kViewCommands) ? 0 : Exhausted(Limit::kViewCommands);
+std::int64_t RunImpl::UpdateView(Request& request) {
+  if (!Count(Limit::kViewCommands)) return Exhausted(Limit::kViewCommands);
+  std::string_view type;
+  if (!ReadStringValue(request.rest, type) || type.size() > kNameBytesMax) return Malformed();
+  for (int i = 0; i < 2; ++i) {  // Component id, arguments.
+    const Result<Value> value = TakeValue(request.rest);
+    if (!value && value.error().code() == Code::kResourceExhausted) return TooMuchKept();
+    if (!value) return Malformed();
+  }
+  return 0;
 }
 
 std::int64_t RunImpl::WriteLog(std::int32_t level, Request& request) {
@@ -268,13 +358,15 @@ std::int64_t RunImpl::CallExtension(std::int32_t slot, Request& request) {
 }
 
 std::int64_t RunImpl::CallTool(std::int32_t slot, Request& request) {
-  Result<Value> args = DecodeValuePrefix(request.rest);
+  Result<Value> args = TakeValue(request.rest);
+  if (!args && args.error().code() == Code::kResourceExhausted) return TooMuchKept();
   if (!args || !request.rest.empty()) return Malformed();
   if (context_.tools == nullptr) {
     return ReplyError(RunErrorCode::kMethodNotFound,
                       "$tools." + std::string(request.name) + ": this run has no tools");
   }
   PendingCall call;
+  call.is_tool = true;
   call.suspension.extension_name = "$tools";
   call.suspension.method = request.name;
   call.suspension.args.push_back(*std::move(args));
@@ -400,13 +492,30 @@ std::int64_t RunImpl::Replayed(const HostCallInfo& info, std::int32_t a,
   }
   if (info.op == HostOp::kToolCall && recorded->code >= 0) {
     PendingCall call;
+    call.is_tool = true;
     call.suspension.extension_name = "$tools";
     if (AddPending(a, std::move(call)) < 0) return kTrap;
   }
   reply_.assign(recorded->reply);
   reply_is_error_ = recorded->code < 0;
-  if (recorded->code >= 0) ApplyEffect(info.op, a, request, recorded->revision);
-  return ReplyBytes();
+  if (recorded->code >= 0) {
+    ApplyEffect(info.op, a, request, recorded->revision);
+  } else {
+    ReplayFatal();
+  }
+  return HandOver(ReplyBytes());
+}
+
+// A limit that ended the recorded run ends this one.
+void RunImpl::ReplayFatal() {
+  const Result<Value> reply = DecodeValue(reply_);
+  if (!reply || !reply->BoolOr("fatal", false)) return;
+  RunError error;
+  error.code = RunErrorCodeFromName(reply->StringOr("code", ""))
+                   .value_or(RunErrorCode::kResourceLimit);
+  error.limit = reply->StringOr("limit", "");
+  error.message = reply->StringOr("message", "");
+  fatal_ = std::move(error);
 }
 
 std::int64_t RunImpl::Interrupted(std::uint32_t polls) {
@@ -448,11 +557,11 @@ std::int64_t RunImpl::Reply(const Value& value) {
   return ReplyBytes();
 }
 
-// Hands reply_ over: in the mailbox when it fits, else the guest fetches it.
+// What the guest is told of reply_: its length, negated for an error. It lies in the mailbox when it
+// fits (HandOver), else the guest fetches it.
 std::int64_t RunImpl::ReplyBytes() {
   const std::size_t size = reply_.size();
   if (size > INT32_MAX) return kTrap;
-  if (size != 0 && size <= NX_IN_BYTES) std::memcpy(mailbox().in, reply_.data(), size);
   return reply_is_error_ ? ~static_cast<std::int64_t>(size) : static_cast<std::int64_t>(size);
 }
 

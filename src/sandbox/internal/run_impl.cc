@@ -33,6 +33,40 @@ std::string HexOf(std::uint64_t n) {
 
 std::uint64_t Microseconds(std::int64_t ns) { return static_cast<std::uint64_t>(ns / 1000); }
 
+void Deliver(AnswerQueue& queue, std::uint32_t number, Answer answer) {
+  const std::lock_guard lock(queue.mutex);
+  if (queue.closed) {
+    Log(Severity::kDebug, "answer after the end of its run", {{"success", answer.success}});
+    return;
+  }
+  queue.answers.emplace_back(number, std::move(answer));
+  queue.arrived.notify_one();
+}
+
+/// The answer function an extension gets. One that is dropped without having been called answers
+/// too, or the run would wait for ever.
+class AnswerOnce {
+ public:
+  AnswerOnce(std::shared_ptr<AnswerQueue> queue, std::uint32_t number)
+      : queue_(std::move(queue)), number_(number) {}
+  AnswerOnce(AnswerOnce&&) noexcept = default;
+  AnswerOnce& operator=(AnswerOnce&&) = delete;
+  ~AnswerOnce() {
+    if (queue_ != nullptr) Deliver(*queue_, number_, Answer::Failed("the extension gave no answer"));
+  }
+  void operator()(Answer answer) {
+    if (const auto queue = std::exchange(queue_, nullptr)) {
+      Deliver(*queue, number_, std::move(answer));
+    } else {
+      Log(Severity::kWarn, "an extension answered the same call twice");
+    }
+  }
+
+ private:
+  std::shared_ptr<AnswerQueue> queue_;
+  std::uint32_t number_;
+};
+
 std::int64_t AfterMs(std::int64_t from_ns, std::uint64_t ms) {
   if (ms >= static_cast<std::uint64_t>((INT64_MAX - from_ns) / kNsPerMs)) return INT64_MAX;
   return from_ns + static_cast<std::int64_t>(ms) * kNsPerMs;
@@ -70,7 +104,7 @@ void RunImpl::PrepareLimits() {
   // The image fixes the linear memory; a run that names less gets a smaller heap in it.
   const std::uint64_t memory = limits_[Limit::kMemory];
   const std::uint64_t image_memory = image_->base().memory_bytes();
-  heap_bytes_ = memory < image_memory ? memory : 0;
+  heap_bytes_ = std::clamp(memory, kGuestMemoryBytesMin, image_memory);
 }
 
 // What can be wrong before any guest code runs.
@@ -91,10 +125,22 @@ bool RunImpl::CheckStart() {
     error.message = "limit memory: the guest itself needs " +
                     FormatLimit(Limit::kMemory, kGuestMemoryBytesMin);
   } else {
-    return true;
+    return PrepareImage();
   }
   Fail(std::move(error));
   return false;
+}
+
+bool RunImpl::PrepareImage() {
+  if (limits_[Limit::kMemory] <= image_->base().memory_bytes()) return true;
+  auto image = sandbox_.ImageFor(*program_, limits_[Limit::kMemory]);
+  if (!image) {
+    Fail(image.error());
+    return false;
+  }
+  image_ = *image;
+  heap_bytes_ = std::min<std::uint64_t>(limits_[Limit::kMemory], image_->base().memory_bytes());
+  return true;
 }
 
 std::string RunImpl::EncodeInput(std::uint64_t seed) {
@@ -120,14 +166,6 @@ std::string RunImpl::EncodeInput(std::uint64_t seed) {
 
 bool RunImpl::AcquireSlot(WorkerPool::Lease& worker) {
   if (slot_ != nullptr) return true;
-  if (limits_[Limit::kMemory] > image_->base().memory_bytes()) {
-    auto image = sandbox_.ImageFor(*program_, limits_[Limit::kMemory]);
-    if (!image) {
-      Fail(image.error());
-      return false;
-    }
-    image_ = *image;
-  }
   bool fresh = false;
   const Result<Slot*> slot = worker->Acquire(image_, &fresh);
   if (!slot) {
@@ -145,15 +183,15 @@ bool RunImpl::AcquireSlot(WorkerPool::Lease& worker) {
   if (parked_) {
     slot_->ApplyDelta(parked_->pages);
     parked_.reset();
-    return true;
   }
   nx_mailbox& box = mailbox();
-  if (heap_bytes_ != 0) box.heap_limit = HeapLimitFor(heap_bytes_, image_->base());
+  box.heap_limit = HeapLimitFor(heap_bytes_, image_->base());
   box.stack_limit = static_cast<std::uint32_t>(limits_[Limit::kStack]);
   box.result_limit =
       static_cast<std::uint32_t>(std::min<std::uint64_t>(limits_[Limit::kResult], UINT32_MAX));
-  box.slots_limit =
-      static_cast<std::uint32_t>(std::min<std::uint64_t>(limits_[Limit::kSuspensions], UINT32_MAX));
+  // One more than allowed, so that it is the host that refuses and names the limit.
+  box.slots_limit = static_cast<std::uint32_t>(
+      std::min<std::uint64_t>(limits_[Limit::kSuspensions], UINT32_MAX - 1) + 1);
   return true;
 }
 
@@ -190,8 +228,8 @@ RunImpl::Stretch RunImpl::RunStretch(Worker& worker, Export function, std::uint3
   alarm.cpu_start_ns = ThreadCpuNs();
   alarm.interrupt_word = reinterpret_cast<std::atomic<std::uint32_t>*>(&box.interrupt);
   alarm.cancelled = &cancel_requested_;
-  if (replay_ != nullptr) box.interrupt = replay_->FinalStop() ? 1 : 0;
 
+  gate_.set_now_unix_ms(sandbox_.UnixMs());
   worker_ = &worker;
   running_on_.store(&worker, std::memory_order_release);
   CallOutcome outcome;
@@ -213,6 +251,8 @@ RunImpl::Stretch RunImpl::RunStretch(Worker& worker, Export function, std::uint3
     }
   }
   std::memcpy(slot_->memory() + address, input.data(), input.size());
+  // A recorded soft stop is met by asking at every poll whether this is the one.
+  if (replay_ != nullptr) box.interrupt = replay_->FinalStop() ? 1 : 0;
   outcome = function == Export::kRun
                 ? worker.Enter(slot_->instance(), this, &alarm, now, Export::kRun,
                                static_cast<std::int32_t>(address),
@@ -284,20 +324,16 @@ RunImpl::Stretch RunImpl::AnswerStretch(Worker& worker, std::uint32_t number, An
 
 // Every call the guest made in the last stretch, after what it did before is visible.
 void RunImpl::DispatchCalls() {
+  const std::int64_t deadline_unix_ms =
+      deadline_ns_ == INT64_MAX
+          ? 0
+          : sandbox_.UnixMs() + (deadline_ns_ - MonotonicNs()) / kNsPerMs;
   for (PendingCall& call : pending_) {
     if (call.dispatched) continue;
     call.dispatched = true;
-    AnswerFunction done = [queue = queue_, number = call.number](Answer answer) {
-      const std::lock_guard lock(queue->mutex);
-      if (queue->closed) {
-        Log(Severity::kDebug, "answer after the end of its run", {{"success", answer.success}});
-        return;
-      }
-      queue->answers.emplace_back(number, std::move(answer));
-      queue->arrived.notify_one();
-    };
+    AnswerFunction done = AnswerOnce(queue_, call.number);
     Suspension& suspension = call.suspension;
-    if (call.extension == nullptr) {
+    if (call.is_tool) {
       // ContinueToEnd may have to make the call again, so the arguments stay.
       Value args = suspension.args.empty() ? Value() : suspension.args.front();
       context_.tools->CallTool(result_.run_id, suspension.method, std::move(args), std::move(done));
@@ -309,7 +345,7 @@ void RunImpl::DispatchCalls() {
                           .method = suspension.method,
                           .args = suspension.args,
                           .idempotency_key = suspension.suspension_id,
-                          .deadline_unix_ms = 0},
+                          .deadline_unix_ms = deadline_unix_ms},
                          std::move(done));
   }
 }
@@ -348,6 +384,7 @@ RunResult RunImpl::ServeToEnd(Stretch stretch, std::optional<WorkerPool::Lease>&
       worker.reset();
       wait = WaitForAnswer(&answer, INT64_MAX);
     }
+    if (wait == Wait::kAnswer && !IsPending(answer.first)) continue;
     if (wait == Wait::kAnswer) {
       if (!worker) {
         Result<WorkerPool::Lease> lease = sandbox_.pool().Checkout();
@@ -374,6 +411,12 @@ RunResult RunImpl::ServeToEnd(Stretch stretch, std::optional<WorkerPool::Lease>&
 }
 
 RunResult RunImpl::RunToEnd() {
+  RunResult result;
+  OutsideGuest([&] { result = RunToEndHere(); });
+  return result;
+}
+
+RunResult RunImpl::RunToEndHere() {
   std::optional<WorkerPool::Lease> worker;
   if (phase_ != Phase::kNew) {
     return Misused("the run has been started before");
@@ -392,26 +435,56 @@ RunResult RunImpl::RunToEnd() {
 }
 
 RunResult RunImpl::ContinueToEnd() {
+  RunResult result;
+  OutsideGuest([&] { result = ContinueToEndHere(); });
+  return result;
+}
+
+RunResult RunImpl::ContinueToEndHere() {
   std::optional<WorkerPool::Lease> worker;
   if (phase_ != Phase::kSuspended) {
     return Misused("the run is not suspended");
   }
   phase_ = Phase::kNew;
+  gate_.set_now_unix_ms(sandbox_.UnixMs());
   for (PendingCall& call : pending_) {
-    if (!call.dispatched || call.idempotent) {
+    if (std::optional<Answer> refusal = RefuseRepeat(call)) {
+      Deliver(*queue_, call.number, *std::move(refusal));
+    } else {
       call.dispatched = false;
-      continue;
     }
-    const std::lock_guard lock(queue_->mutex);
-    queue_->answers.emplace_back(
-        call.number, Answer::Failed(call.suspension.extension_name + "." + call.suspension.method +
-                                    ": outcome unknown: the host stopped while the call was under "
-                                    "way and it may not be repeated"));
   }
   return ServeToEnd(Stretch::kPending, worker);
 }
 
+// Why an outstanding call cannot be made again; nullopt: it can. The rights are those of now.
+std::optional<Answer> RunImpl::RefuseRepeat(const PendingCall& call) {
+  const Suspension& suspension = call.suspension;
+  const std::string name = suspension.extension_name + "." + suspension.method;
+  if (!call.idempotent) {
+    return Answer::Failed(name +
+                          ": outcome unknown: the host stopped while the call was under way and it "
+                          "may not be repeated");
+  }
+  if (call.is_tool ? context_.tools == nullptr : call.extension == nullptr) {
+    return Answer::Failed(name + ": it is not there any more", RunErrorCode::kExtensionNotFound);
+  }
+  const bool allowed =
+      call.is_tool ? gate_.Check(Right::kToolCall, suspension.method)
+                   : gate_.Check(Right::kExtension, suspension.extension_name, suspension.method,
+                                 PathArgument(*call.extension, suspension.method, suspension.args));
+  if (allowed) return std::nullopt;
+  return Answer::Failed("permission denied: " + gate_.missing() + " is " + gate_.reason(),
+                        RunErrorCode::kPermissionDenied);
+}
+
 RunResult RunImpl::Start() {
+  RunResult result;
+  OutsideGuest([&] { result = StartHere(); });
+  return result;
+}
+
+RunResult RunImpl::StartHere() {
   if (phase_ != Phase::kNew) {
     return Misused("the run has been started before");
   }
@@ -437,6 +510,12 @@ RunResult RunImpl::Start() {
 }
 
 Result<RunResult> RunImpl::Resume(std::string_view suspension_id, Answer answer) {
+  Result<RunResult> result = RunResult();
+  OutsideGuest([&] { result = ResumeHere(suspension_id, std::move(answer)); });
+  return result;
+}
+
+Result<RunResult> RunImpl::ResumeHere(std::string_view suspension_id, Answer answer) {
   const auto call =
       std::find_if(pending_.begin(), pending_.end(), [&](const PendingCall& c) {
         return c.suspension.suspension_id == suspension_id;
@@ -465,6 +544,11 @@ Result<RunResult> RunImpl::Resume(std::string_view suspension_id, Answer answer)
     Finish();
   }
   return TakeSlice();
+}
+
+bool RunImpl::IsPending(std::uint32_t number) const {
+  return std::any_of(pending_.begin(), pending_.end(),
+                     [number](const PendingCall& call) { return call.number == number; });
 }
 
 void RunImpl::Cancel() {
@@ -598,6 +682,15 @@ RunResult RunImpl::TakeAll() {
 Result<RunResult> RunImpl::ReplayFrom(RecordingReader& reader) {
   replay_ = &reader;
   context_.record = false;
+  if (!CheckStart()) {
+    Finish();
+    return TakeAll();
+  }
+  if (reader.header().image_hash != image_->hash()) {
+    FinishOutside(RunErrorCode::kInternalError,
+                  "replay: the recording was made with another image: another guest or engine");
+    return TakeAll();
+  }
   NEXUS_TRY(WorkerPool::Lease worker, sandbox_.pool().Checkout());
   Stretch stretch = Stretch::kDone;
   started_ns_ = MonotonicNs();

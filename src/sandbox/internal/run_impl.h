@@ -44,7 +44,8 @@ struct PendingCall {
   std::uint32_t slot = 0;    ///< The guest's promise slot.
   bool dispatched = false;
   bool idempotent = false;
-  std::shared_ptr<Extension> extension;  ///< Null: a tool call.
+  bool is_tool = false;
+  std::shared_ptr<Extension> extension;  ///< Null: a tool, or not bound any more.
   Suspension suspension;
 };
 
@@ -53,6 +54,10 @@ struct ParkedState {
   PageDelta pages;
   std::string compressed;  ///< Non-empty: `pages` was given up for it.
 };
+
+/// The argument of `method` that path-prefix grants judge; empty when it names none.
+std::string_view PathArgument(const Extension& extension, std::string_view method,
+                              const ValueArray& args);
 
 class RunImpl final : public Run, private HostPort {
  public:
@@ -87,7 +92,12 @@ class RunImpl final : public Run, private HostPort {
 
   // run_impl.cc: life cycle
   void PrepareLimits();
+  RunResult StartHere();
+  Result<RunResult> ResumeHere(std::string_view suspension_id, Answer answer);
+  RunResult RunToEndHere();
+  RunResult ContinueToEndHere();
   bool CheckStart();
+  bool PrepareImage();
   std::string EncodeInput(std::uint64_t seed);
   bool AcquireSlot(WorkerPool::Lease& worker);
   void ReleaseSlot(Worker& worker);
@@ -102,6 +112,8 @@ class RunImpl final : public Run, private HostPort {
   Wait WaitForAnswer(std::pair<std::uint32_t, Answer>* answer, std::int64_t until_ns);
   void FinishOutside(RunErrorCode code, std::string message);
   RunResult Misused(std::string message) const;
+  std::optional<Answer> RefuseRepeat(const PendingCall& call);
+  bool IsPending(std::uint32_t number) const;
   void RefreshSuspensions();
   RunResult TakeSlice();
   RunResult TakeAll();
@@ -139,6 +151,7 @@ class RunImpl final : public Run, private HostPort {
   std::int64_t AddPending(std::int32_t slot, PendingCall call);
   std::int64_t ListExtensions();
   std::int64_t ListMethods(Request& request);
+  void ReplayFatal();
   std::int64_t Interrupted(std::uint32_t polls);
   std::int64_t FetchReply(std::uint8_t* bytes, std::uint32_t n);
   std::int64_t Panic(std::string_view message);
@@ -148,6 +161,10 @@ class RunImpl final : public Run, private HostPort {
   std::int64_t Exhausted(Limit limit);
   std::int64_t Malformed();
   bool Count(Limit limit, std::uint64_t amount = 1);
+  bool Keep(std::uint64_t bytes);
+  Result<Value> TakeValue(std::string_view& bytes);
+  std::int64_t TooMuchKept();
+  std::int64_t HandOver(std::int64_t code);
   const ExtensionBinding* FindAlias(std::string_view alias) const;
   void ApplyEffect(HostOp op, std::int32_t a, std::string_view request, std::uint64_t revision);
 
@@ -186,6 +203,7 @@ class RunImpl final : public Run, private HostPort {
   std::int64_t cpu_ns_ = 0;
   std::size_t flushed_mutations_ = 0, flushed_events_ = 0, flushed_views_ = 0, flushed_logs_ = 0;
 
+  std::uint64_t kept_bytes_ = 0;    ///< By the host for this run: effects, arguments.
   std::string reply_;               ///< The last reply, for Fetch.
   bool reply_is_error_ = false;
   std::uint64_t revision_made_ = 0;

@@ -10,6 +10,11 @@
 
 namespace nexus::internal {
 
+namespace {
+/// A value takes 40 bytes here and may take one byte there.
+constexpr std::uint64_t kResultNodesMax = 2'000'000;
+}  // namespace
+
 std::string_view RunImpl::GuestOutput() const {
   const nx_mailbox& box = mailbox();
   const std::uint64_t end = std::uint64_t{box.out_ptr} + box.out_len;
@@ -51,7 +56,20 @@ RunImpl::Stretch RunImpl::Conclude(const CallOutcome& outcome) {
 }
 
 void RunImpl::ConcludeDone() {
-  Result<Value> value = DecodeValue(GuestOutput());
+  const std::string_view output = GuestOutput();
+  const std::uint64_t bytes_max = limits_[Limit::kResult];
+  // The guest refuses a larger result itself, with the place; that it does is not taken on trust.
+  Result<Value> value = output.size() <= bytes_max
+                            ? DecodeValue(output, kResultNodesMax)
+                            : nexus::Fail(Code::kResourceExhausted, "the result is too large");
+  if (!value && value.error().code() == Code::kResourceExhausted) {
+    RunError error;
+    error.code = RunErrorCode::kResourceLimit;
+    error.limit = LimitName(Limit::kResult);
+    error.message = "limit result reached: " + FormatLimit(Limit::kResult, bytes_max) + " and " +
+                    std::to_string(kResultNodesMax) + " values: return less";
+    return Fail(std::move(error));
+  }
   if (!value) {
     RunError error;
     error.message = "the guest's result cannot be read: " + value.error().message();
@@ -152,6 +170,13 @@ RunError RunImpl::GuestError(const Value& value) const {
       error.limit = LimitName(Limit::kStack);
       error.message = "stack overflow: the program recursed deeper than its stack of " +
                       FormatLimit(Limit::kStack, limits_[Limit::kStack]);
+      break;
+    case RunErrorCode::kPermissionDenied:
+      // Only a denial of this run's gate counts: a program could name any token to be granted next.
+      if (gate_.denials() == 0 || error.capability != gate_.missing()) {
+        error.code = RunErrorCode::kExecutionError;
+        error.capability.clear();
+      }
       break;
     default:
       break;

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
 #include <cstdlib>
 
@@ -40,8 +41,9 @@ RunError ToRunError(const Error& error, RunErrorCode code) {
   return run_error;
 }
 
-std::size_t RoundUpToWasmPage(std::uint64_t bytes) {
-  return static_cast<std::size_t>((bytes + kWasmPageBytes - 1) / kWasmPageBytes * kWasmPageBytes);
+// Linear memories come in powers of two, so that there are few bases; the heap limit inside is exact.
+std::size_t LinearMemoryFor(std::uint64_t bytes) {
+  return static_cast<std::size_t>(std::bit_ceil(std::max(bytes, kGuestMemoryBytesMin)));
 }
 
 Result<std::filesystem::path> FindGuest(const std::filesystem::path& wanted) {
@@ -85,6 +87,7 @@ Result<std::unique_ptr<Sandbox>> SandboxImpl::Create(SandboxOptions options) {
   RememberFaultActions();
   NEXUS_TRY(std::shared_ptr<const Engine> engine, Engine::Load(guest));
   NEXUS_TRY_STATUS(ParkThread(engine));
+  RefuseAfterFork();
   NEXUS_TRY(DirtyPages dirty, DirtyPages::Open(ToSource(options.dirty_pages)));
   NEXUS_TRY(std::string key, SigningKey(options));
   if (!options.cache_dir.empty()) {
@@ -94,22 +97,28 @@ Result<std::unique_ptr<Sandbox>> SandboxImpl::Create(SandboxOptions options) {
       options.cache_dir.clear();
     }
   }
+  NEXUS_TRY(std::shared_ptr<ImageFile> image_file, ImageFile::Create());
   return std::unique_ptr<Sandbox>(
-      new SandboxImpl(std::move(options), std::move(engine), std::move(dirty), std::move(key)));
+      new SandboxImpl(std::move(options), std::move(engine),
+                      std::make_shared<const DirtyPages>(std::move(dirty)), std::move(image_file),
+                      std::move(key)));
 }
 
 SandboxImpl::SandboxImpl(SandboxOptions options, std::shared_ptr<const Engine> engine,
-                         DirtyPages dirty, std::string signing_key)
+                         std::shared_ptr<const DirtyPages> dirty,
+                         std::shared_ptr<ImageFile> image_file, std::string signing_key)
     : options_(std::move(options)),
       engine_(std::move(engine)),
       dirty_(std::move(dirty)),
+      image_file_(std::move(image_file)),
       signing_key_(std::move(signing_key)),
       audit_(options_.audit != nullptr ? options_.audit : &own_audit_),
+      watchdog_(std::make_shared<Watchdog>()),
       bytecode_(options_.cache_dir, signing_key_) {
   pool_ = std::make_shared<WorkerPool>(WorkerConfig{
-      .engine = engine_.get(),
-      .dirty = &dirty_,
-      .watchdog = &watchdog_,
+      .engine = engine_,
+      .dirty = dirty_,
+      .watchdog = watchdog_,
       .slots_max = options_.instances_per_thread_max,
       .host_stack_bytes = kGuestStackBytesMax * kHostBytesPerGuestStackByte});
 }
@@ -139,7 +148,7 @@ std::size_t SandboxImpl::MemoryOf(const Limits& limits) const {
   const std::uint64_t wanted =
       std::clamp(resolved[Limit::kMemory], kGuestMemoryBytesMin,
                  std::max(options_.memory_bytes_max, kGuestMemoryBytesMin));
-  return RoundUpToWasmPage(wanted);
+  return LinearMemoryFor(wanted);
 }
 
 Result<std::shared_ptr<const Image>> SandboxImpl::BaseFor(std::size_t memory_bytes, nx_role role) {
@@ -177,7 +186,14 @@ Result<std::shared_ptr<const Image>> SandboxImpl::BuildBase(std::size_t memory_b
   if (box.magic != NX_MAILBOX_MAGIC || box.abi_version != NX_ABI_VERSION) {
     return nexus::Fail(Code::kUnavailable, "guest: another ABI version: build it again with ./run");
   }
-  NEXUS_TRY(std::shared_ptr<const BaseImage> base, BaseImage::Capture(*instance, address));
+  // Everything the guest touched; an instance is all anonymous memory.
+  std::vector<PageRange> touched;
+  std::uint32_t pages = static_cast<std::uint32_t>(memory_bytes / kPageBytes);
+  if (dirty_->Find(instance->memory(), memory_bytes, touched) && !touched.empty()) {
+    pages = touched.back().first + touched.back().count;
+  }
+  NEXUS_TRY(std::shared_ptr<const BaseImage> base,
+            BaseImage::Capture(image_file_, *instance, address, pages));
   return std::make_shared<const Image>(std::move(base));
 }
 
@@ -258,7 +274,7 @@ std::expected<SandboxImpl::Loaded, Sandbox::LoadError> SandboxImpl::BuildImage(
       (*worker)->Enter((*slot)->instance(), nullptr, nullptr, 0, Export::kCollect);
   Loaded loaded;
   loaded.logs = std::move(output->logs);
-  if (!collected.trapped) loaded.image = (*slot)->CaptureImage(dirty_, kSharedBasePagesMax);
+  if (!collected.trapped) loaded.image = (*slot)->CaptureImage(*dirty_, kSharedBasePagesMax);
   (*worker)->Release(*slot, collected.trapped);
   if (loaded.image == nullptr) {
     return fail(Error(Code::kUnavailable, "the program's image could not be taken"),
@@ -268,6 +284,12 @@ std::expected<SandboxImpl::Loaded, Sandbox::LoadError> SandboxImpl::BuildImage(
 }
 
 std::expected<ProgramPtr, Sandbox::LoadError> SandboxImpl::Load(const ProgramSpec& spec) {
+  std::expected<ProgramPtr, LoadError> program;
+  OutsideGuest([&] { program = LoadHere(spec); });
+  return program;
+}
+
+std::expected<ProgramPtr, Sandbox::LoadError> SandboxImpl::LoadHere(const ProgramSpec& spec) {
   const std::string key = KeyOf(spec);
   Sha256 identity_hash;
   identity_hash.UpdatePart(key).UpdatePart(spec.name).UpdatePart(spec.author_text);
@@ -314,14 +336,15 @@ std::expected<ProgramPtr, Sandbox::LoadError> SandboxImpl::Load(const ProgramSpe
 
 std::expected<LoadReport, Sandbox::LoadError> SandboxImpl::Precompile(const ProgramSpec& spec) {
   LoadReport report;
-  auto bytecode = Compile(spec, KeyOf(spec), report);
+  std::expected<BytecodePtr, LoadError> bytecode;
+  OutsideGuest([&] { bytecode = Compile(spec, KeyOf(spec), report); });
   if (!bytecode) return std::unexpected(std::move(bytecode).error());
   return report;
 }
 
 std::expected<std::shared_ptr<const Image>, RunError> SandboxImpl::ImageFor(
     const ProgramImpl& program, std::size_t memory_bytes) {
-  memory_bytes = RoundUpToWasmPage(memory_bytes);
+  memory_bytes = LinearMemoryFor(memory_bytes);
   if (memory_bytes == program.image()->base().memory_bytes()) return program.image();
   if (auto image = program.FindLarger(memory_bytes)) return image;
   auto loaded = BuildImage(program.spec(), program.bytecode(), memory_bytes);
@@ -368,7 +391,9 @@ Result<RunResult> SandboxImpl::Replay(ProgramPtr program, std::string_view recor
   context.limits.Set(Limit::kResult, header.result_bytes);
   context.limits.Set(Limit::kSuspensions, header.suspensions_max);
   RunImpl run(*this, std::move(own), std::move(context));
-  return run.ReplayFrom(reader);
+  Result<RunResult> result = RunResult();
+  OutsideGuest([&] { result = run.ReplayFrom(reader); });
+  return result;
 }
 
 void SandboxImpl::CountRun(bool failed, std::uint32_t denials) {
@@ -403,8 +428,8 @@ SandboxStats SandboxImpl::Stats() const {
   stats.runs = runs_.load();
   stats.errors = errors_.load();
   stats.denials = denials_.load();
-  stats.soft_stops = watchdog_.soft_stops();
-  stats.hard_stops = watchdog_.hard_stops();
+  stats.soft_stops = watchdog_->soft_stops();
+  stats.hard_stops = watchdog_->hard_stops();
   stats.instances_created = workers.instances_created.load();
   stats.instances_live = workers.instances_live.load();
   stats.image_switches = workers.image_switches.load();
@@ -417,13 +442,14 @@ SandboxStats SandboxImpl::Stats() const {
     const std::lock_guard lock(programs_mutex_);
     stats.programs_live = programs_.size();
   }
-  stats.dirty_page_method = DirtyPageSourceName(dirty_.source());
+  stats.dirty_page_method = DirtyPageSourceName(dirty_->source());
   stats.engine_version = Engine::Version();
   stats.guest_hash = engine_->guest_hash();
   return stats;
 }
 
 void SandboxImpl::TrimIdle() {
+  if (CurrentGuestFrame() != nullptr) return;  // This thread's pool is at work.
   if (Result<WorkerPool::Lease> worker = pool_->Checkout()) (*worker)->Trim();
 }
 

@@ -39,8 +39,7 @@ class SandboxImpl final : public Sandbox {
   const SandboxOptions& options() const { return options_; }
   const Engine& engine() const { return *engine_; }
   const std::string& signing_key() const { return signing_key_; }
-  const DirtyPages& dirty_pages() const { return dirty_; }
-  Watchdog& watchdog() { return watchdog_; }
+  Watchdog& watchdog() { return *watchdog_; }
   WorkerPool& pool() { return *pool_; }
   std::int64_t UnixMs() const;
   void CountRun(bool failed, std::uint32_t denials);
@@ -50,10 +49,12 @@ class SandboxImpl final : public Sandbox {
                                                                  std::size_t memory_bytes);
 
  private:
-  SandboxImpl(SandboxOptions options, std::shared_ptr<const Engine> engine, DirtyPages dirty,
+  SandboxImpl(SandboxOptions options, std::shared_ptr<const Engine> engine,
+              std::shared_ptr<const DirtyPages> dirty, std::shared_ptr<ImageFile> image_file,
               std::string signing_key);
   Result<std::shared_ptr<const Image>> BaseFor(std::size_t memory_bytes, nx_role role);
   Result<std::shared_ptr<const Image>> BuildBase(std::size_t memory_bytes, nx_role role);
+  std::expected<ProgramPtr, LoadError> LoadHere(const ProgramSpec& spec);
   std::expected<BytecodePtr, LoadError> Compile(const ProgramSpec& spec, const std::string& key,
                                                 LoadReport& report);
   struct Loaded {
@@ -67,11 +68,12 @@ class SandboxImpl final : public Sandbox {
 
   const SandboxOptions options_;
   const std::shared_ptr<const Engine> engine_;
-  const DirtyPages dirty_;
+  const std::shared_ptr<const DirtyPages> dirty_;
+  const std::shared_ptr<ImageFile> image_file_;
   const std::string signing_key_;
   AuditLog own_audit_;
   AuditSink* audit_;
-  Watchdog watchdog_;
+  const std::shared_ptr<Watchdog> watchdog_;
   BytecodeCache bytecode_;
   std::shared_ptr<WorkerPool> pool_;
 

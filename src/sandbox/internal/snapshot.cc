@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "sandbox/internal/run_impl.h"
 #include "sandbox/internal/sandbox_impl.h"
+#include "sandbox/internal/snapshot.h"
 
 namespace nexus::internal {
 namespace {
@@ -16,6 +17,7 @@ namespace {
 constexpr std::string_view kMagic = "NXSNAP01";
 constexpr int kCompressionLevel = 3;
 constexpr std::size_t kSignatureBytes = 32;
+constexpr std::uint64_t kSnapshotMemoryBytesMax = std::uint64_t{4} << 30;
 
 struct CompressorDelete {
   void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
@@ -126,6 +128,32 @@ bool NumbersFromValue(const Value* value, Numbers& numbers) {
 
 }  // namespace
 
+Result<SnapshotParts> ParseSnapshotBody(std::string_view body) {
+  if (!body.starts_with(kMagic)) return std::unexpected(Corrupt("not one of this version").error());
+  body.remove_prefix(kMagic.size());
+  std::string_view guest, engine, key, image_hash, encoded, compressed;
+  SnapshotParts parts;
+  std::uint64_t stack_pointer = 0;
+  if (!ReadText(body, guest) || !ReadText(body, engine) || !ReadText(body, key) ||
+      !ReadText(body, image_hash) || !ReadVarint(body, parts.memory_bytes) ||
+      !ReadText(body, encoded) || !ReadVarint(body, stack_pointer) ||
+      parts.memory_bytes > kSnapshotMemoryBytesMax || stack_pointer > parts.memory_bytes) {
+    return std::unexpected(Corrupt("its header is malformed").error());
+  }
+  if (!ReadPageIndex(body, parts.memory_bytes / kPageBytes, parts.pages) ||
+      !ReadText(body, compressed) || !body.empty()) {
+    return std::unexpected(Corrupt("its pages are malformed").error());
+  }
+  NEXUS_TRY(parts.fields, DecodeValue(encoded));
+  parts.guest_hash = guest;
+  parts.engine = engine;
+  parts.program_key = key;
+  parts.image_hash = image_hash;
+  parts.compressed = compressed;
+  parts.stack_pointer = static_cast<std::uint32_t>(stack_pointer);
+  return parts;
+}
+
 Status RunImpl::Compact() {
   if (!parked_) return nexus::Fail(Code::kInvalidArgument, "compact: the run is not suspended");
   if (!parked_->compressed.empty()) return {};
@@ -160,12 +188,16 @@ Result<std::string> RunImpl::Snapshot() {
     pending.push_back(Value::Object({{"number", call.number},
                                      {"slot", call.slot},
                                      {"idempotent", call.idempotent},
+                                     {"tool", call.is_tool},
                                      {"extension", call.suspension.extension_name},
                                      {"method", call.suspension.method},
                                      {"args", call.suspension.args}}));
   }
+  ValueObject uses;
+  for (const auto& [id, count] : gate_.uses()) uses.Append(id, count);
   const Value fields = Value::Object(
       {{"runId", result_.run_id},
+       {"uses", std::move(uses)},
        {"pending", std::move(pending)},
        {"suspensionCount", suspension_count_},
        {"suspensions", result_.metrics.suspensions},
@@ -207,6 +239,16 @@ Status RunImpl::RestoreFields(const Value& fields) {
     return Corrupt("its fields are malformed");
   }
   result_.run_id = fields.StringOr("runId", "");
+  gate_.set_run_id(result_.run_id);
+  if (const Value* uses = fields.Find("uses"); uses != nullptr && uses->As<ValueObject>()) {
+    std::map<std::string, std::uint32_t> counts;
+    for (const auto& [id, count] : *uses->As<ValueObject>()) {
+      const double* const n = count.As<double>();
+      if (n == nullptr || !(*n >= 0 && *n <= UINT32_MAX)) return Corrupt("its fields are malformed");
+      counts.emplace(id, static_cast<std::uint32_t>(*n));
+    }
+    gate_.RestoreUses(std::move(counts));
+  }
   suspension_count_ = static_cast<std::uint32_t>(fields.NumberOr("suspensionCount", 0));
   result_.metrics.suspensions = static_cast<std::uint64_t>(fields.NumberOr("suspensions", 0));
   running_ns_ = static_cast<std::int64_t>(fields.NumberOr("runningNs", 0));
@@ -224,6 +266,7 @@ Status RunImpl::RestoreFields(const Value& fields) {
     call.number = static_cast<std::uint32_t>(entry.NumberOr("number", 0));
     call.slot = static_cast<std::uint32_t>(entry.NumberOr("slot", 0));
     call.idempotent = entry.BoolOr("idempotent", false);
+    call.is_tool = entry.BoolOr("tool", false);
     call.suspension.suspension_id = result_.run_id + "." + std::to_string(call.number);
     call.suspension.extension_name = entry.StringOr("extension", "");
     call.suspension.method = entry.StringOr("method", "");
@@ -231,7 +274,7 @@ Status RunImpl::RestoreFields(const Value& fields) {
       call.suspension.args = *args->As<ValueArray>();
     }
     for (const ExtensionBinding& binding : context_.extensions) {
-      if (binding.extension->name() == call.suspension.extension_name) {
+      if (!call.is_tool && binding.extension->name() == call.suspension.extension_name) {
         call.extension = binding.extension;
       }
     }
@@ -249,35 +292,23 @@ Status RunImpl::RestoreFrom(std::string_view snapshot) {
   if (!ConstantTimeEqual(HmacSha256(sandbox_.signing_key(), snapshot), signature)) {
     return Corrupt("it is not signed by this installation, or was changed");
   }
-  snapshot.remove_prefix(kMagic.size());
-  std::string_view guest, engine, key, image_hash, encoded, compressed;
-  std::uint64_t memory_bytes = 0;
-  std::uint64_t stack_pointer = 0;
-  if (!ReadText(snapshot, guest) || !ReadText(snapshot, engine) || !ReadText(snapshot, key) ||
-      !ReadText(snapshot, image_hash) || !ReadVarint(snapshot, memory_bytes) ||
-      !ReadText(snapshot, encoded) || !ReadVarint(snapshot, stack_pointer)) {
-    return Corrupt("its header is malformed");
-  }
-  if (guest != sandbox_.engine().guest_hash() || engine != Engine::Version()) {
-    return Corrupt("it was made with another guest or engine (" + std::string(engine) +
+  NEXUS_TRY(SnapshotParts parts, ParseSnapshotBody(snapshot));
+  if (parts.guest_hash != sandbox_.engine().guest_hash() || parts.engine != Engine::Version()) {
+    return Corrupt("it was made with another guest or engine (" + parts.engine +
                    "): restore it with the version that made it");
   }
-  if (key != program_->key()) return Corrupt("it belongs to another program");
-  if (memory_bytes != image_->base().memory_bytes()) {
-    auto image = sandbox_.ImageFor(*program_, memory_bytes);
+  if (parts.program_key != program_->key()) return Corrupt("it belongs to another program");
+  if (parts.memory_bytes != image_->base().memory_bytes()) {
+    auto image = sandbox_.ImageFor(*program_, parts.memory_bytes);
     if (!image) return Corrupt("no image with its memory size: " + image.error().message);
     image_ = *image;
   }
-  if (image_hash != image_->hash()) return Corrupt("its image differs from this program's");
+  if (parts.image_hash != image_->hash()) return Corrupt("its image differs from this program's");
   ParkedState state;
-  if (!ReadPageIndex(snapshot, image_->base().memory_bytes() / kPageBytes, state.pages.index) ||
-      !ReadText(snapshot, compressed) || !snapshot.empty()) {
-    return Corrupt("its pages are malformed");
-  }
-  NEXUS_TRY_STATUS(ExpandPages(*image_, compressed, state.pages));
-  NEXUS_TRY(const Value fields, DecodeValue(encoded));
-  NEXUS_TRY_STATUS(RestoreFields(fields));
-  state.pages.stack_pointer = static_cast<std::uint32_t>(stack_pointer);
+  state.pages.index = std::move(parts.pages);
+  NEXUS_TRY_STATUS(ExpandPages(*image_, parts.compressed, state.pages));
+  NEXUS_TRY_STATUS(RestoreFields(parts.fields));
+  state.pages.stack_pointer = parts.stack_pointer;
   parked_ = std::move(state);
   recording_.Restart(std::move(context_.recording_so_far));
   if (recording_.bytes().empty()) context_.record = false;  // Half a recording replays nothing.

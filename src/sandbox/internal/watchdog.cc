@@ -18,7 +18,7 @@ constexpr std::int64_t kCpuCheckMinNs = kMs;
 
 std::int64_t ReadClock(clockid_t clock) {
   timespec t{};
-  clock_gettime(clock, &t);
+  NEXUS_CHECK(clock_gettime(clock, &t) == 0);
   return t.tv_sec * 1'000'000'000LL + t.tv_nsec;
 }
 
@@ -63,11 +63,9 @@ void Watchdog::Arm(WatchLane& lane, const WatchLane::Alarm& alarm, std::int64_t 
   const std::int64_t first = std::min({alarm.wall_ns, alarm.deadline_ns, cpu_limit_at});
   {
     const std::lock_guard lock(lane.mutex_);
-    const pthread_t self = pthread_self();
-    if (!pthread_equal(lane.thread_, self) || lane.cpu_clock_ == 0) {
-      lane.thread_ = self;
-      NEXUS_CHECK(pthread_getcpuclockid(self, &lane.cpu_clock_) == 0);
-    }
+    // Asked anew each time: a new thread may have the handle of a dead one, but not its clock.
+    lane.thread_ = pthread_self();
+    NEXUS_CHECK(pthread_getcpuclockid(lane.thread_, &lane.cpu_clock_) == 0);
     lane.alarm_ = alarm;
     lane.armed_at_ns_ = now_ns;
     lane.soft_at_ns_ = 0;

@@ -1,6 +1,7 @@
 #include "sandbox/internal/worker.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/check.h"
 
@@ -190,7 +191,24 @@ Result<Worker*> WorkerPool::TakeOrCreate() {
   return workers_.back().get();
 }
 
+namespace {
+// A forked child has no watchdog, no parked thread, and the parent's page tables behind its file
+// descriptor: nothing would be stopped or undone.
+std::atomic<bool> g_forked{false};
+}  // namespace
+
+void RefuseAfterFork() {
+  static const int registered = pthread_atfork(nullptr, nullptr, [] { g_forked = true; });
+  NEXUS_CHECK(registered == 0);
+}
+
 Result<WorkerPool::Lease> WorkerPool::Checkout() {
+  if (g_forked.load(std::memory_order_relaxed)) [[unlikely]] {
+    return Fail(Code::kUnavailable,
+                "sandbox: this process was forked from one that has a sandbox: start a new process "
+                "(exec), or fork before the sandbox is made");
+  }
+  NEXUS_CHECK(CurrentGuestFrame() == nullptr, "a run within a guest's host call: see OutsideGuest");
   ThreadWorkers::Held* held = t_workers.Find(this);
   if (held != nullptr && held->pool.expired()) {
     // Another pool once lived at this address; its workers went with it.
@@ -202,14 +220,14 @@ Result<WorkerPool::Lease> WorkerPool::Checkout() {
     return Lease(this, held->worker, true);
   }
   NEXUS_TRY(Worker * worker, TakeOrCreate());
-  if (held != nullptr) return Lease(this, worker, false);  // A run within a host call of a run.
+  if (held != nullptr) return Lease(this, worker, false);
   t_workers.held.push_back(
       {.pool = weak_from_this(), .key = this, .worker = worker, .busy = true});
   return Lease(this, worker, true);
 }
 
-void WorkerPool::Return(Worker* worker, bool cached) {
-  if (!cached) return GiveBack(worker);
+void WorkerPool::Return(Worker* worker, bool own) {
+  if (!own) return GiveBack(worker);
   ThreadWorkers::Held* const held = t_workers.Find(this);
   NEXUS_CHECK(held != nullptr && held->worker == worker, "a lease ended on another thread");
   held->busy = false;

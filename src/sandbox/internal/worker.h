@@ -8,6 +8,8 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -26,11 +28,12 @@ struct WorkerStats {
   std::atomic<std::uint64_t> remaps{0};
 };
 
-/// What workers share. Outlives them.
+/// What workers share. They keep it alive: a thread that ends may be the last to let go of its
+/// worker, after the sandbox.
 struct WorkerConfig {
-  const Engine* engine = nullptr;
-  const DirtyPages* dirty = nullptr;
-  Watchdog* watchdog = nullptr;
+  std::shared_ptr<const Engine> engine;
+  std::shared_ptr<const DirtyPages> dirty;
+  std::shared_ptr<Watchdog> watchdog;
   std::size_t slots_max = 8;
   std::size_t host_stack_bytes = 0;
 };
@@ -94,6 +97,21 @@ class Worker {
   WatchLane lane_;
 };
 
+/// Calls `function` on a thread that is not inside a guest: here, or on a thread of its own when the
+/// caller is host code that a guest called. The engine keeps per-thread state that a second guest on
+/// the same stack of calls would overwrite (worker_test.cc).
+template <typename F>
+void OutsideGuest(F&& function) {
+  if (CurrentGuestFrame() == nullptr) [[likely]] {
+    function();
+  } else {
+    std::thread(std::ref(function)).join();
+  }
+}
+
+/// From now on a fork of this process cannot run guests; says so instead.
+void RefuseAfterFork();
+
 /// Hands workers to threads: the thread's last one where possible. Thread-safe.
 class WorkerPool : public std::enable_shared_from_this<WorkerPool> {
  public:
@@ -103,13 +121,13 @@ class WorkerPool : public std::enable_shared_from_this<WorkerPool> {
   /// Gives its worker back at the end of its life.
   class Lease {
    public:
-    Lease(WorkerPool* pool, Worker* worker, bool cached)
-        : pool_(pool), worker_(worker), cached_(cached) {}
+    Lease(WorkerPool* pool, Worker* worker, bool own)
+        : pool_(pool), worker_(worker), own_(own) {}
     Lease(Lease&& other) noexcept
-        : pool_(other.pool_), worker_(std::exchange(other.worker_, nullptr)), cached_(other.cached_) {}
+        : pool_(other.pool_), worker_(std::exchange(other.worker_, nullptr)), own_(other.own_) {}
     Lease& operator=(Lease&&) = delete;
     ~Lease() {
-      if (worker_ != nullptr) pool_->Return(worker_, cached_);
+      if (worker_ != nullptr) pool_->Return(worker_, own_);
     }
     Worker* operator->() const { return worker_; }
     Worker& operator*() const { return *worker_; }
@@ -117,15 +135,17 @@ class WorkerPool : public std::enable_shared_from_this<WorkerPool> {
    private:
     WorkerPool* pool_;
     Worker* worker_;
-    bool cached_;
+    bool own_;  ///< The thread's own worker, not a second one.
   };
+  /// Not from within a guest: see OutsideGuest. A thread that has one already (a host function of
+  /// one run starts another) gets a second.
   Result<Lease> Checkout();
   WorkerStats& stats() { return stats_; }
   const WorkerStats& stats() const { return stats_; }
 
  private:
   friend struct ThreadWorkers;
-  void Return(Worker* worker, bool cached);
+  void Return(Worker* worker, bool own);
   void GiveBack(Worker* worker);
   Result<Worker*> TakeOrCreate();
 

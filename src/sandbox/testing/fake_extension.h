@@ -1,0 +1,64 @@
+#pragma once
+/// An extension whose answers a test decides.
+
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "sandbox/bindings.h"
+
+namespace nexus::testing {
+
+/// Methods: echo (answers its first argument at once), fail (fails at once), later (answers from
+/// another thread after a few milliseconds), never (keeps the answer function), once (as never; not
+/// idempotent).
+class FakeExtension final : public Extension {
+ public:
+  std::string_view name() const override { return "fake"; }
+  std::span<const MethodDescriptor> methods() const override { return methods_; }
+
+  void Call(ExtensionCall call, AnswerFunction done) override {
+    Value first = call.args.empty() ? Value() : call.args.front();
+    {
+      const std::lock_guard lock(mutex_);
+      calls_.push_back(call.method);
+    }
+    if (call.method == "echo") return done(Answer::Ok(std::move(first)));
+    if (call.method == "fail") return done(Answer::Failed("it failed on purpose"));
+    if (call.method == "later") {
+      const std::lock_guard lock(mutex_);
+      threads_.emplace_back([first = std::move(first), done = std::move(done)]() mutable {
+        std::this_thread::sleep_for(std::chrono::milliseconds(30));
+        done(Answer::Ok(std::move(first)));
+      });
+      return;
+    }
+    const std::lock_guard lock(mutex_);
+    kept_.push_back(std::move(done));
+  }
+  void Abandon(std::string_view) override { ++abandoned; }
+
+  std::vector<std::string> calls() const {
+    const std::lock_guard lock(mutex_);
+    return calls_;
+  }
+  std::atomic<int> abandoned{0};
+
+ private:
+  const std::vector<MethodDescriptor> methods_ = {
+      {.name = "echo", .summary = "", .idempotent = true},
+      {.name = "fail", .summary = ""},
+      {.name = "later", .summary = "", .idempotent = true},
+      {.name = "never", .summary = "", .idempotent = true},
+      {.name = "once", .summary = ""},
+      {.name = "read", .summary = "", .idempotent = true, .path_argument = 0}};
+  mutable std::mutex mutex_;
+  std::vector<std::string> calls_;
+  std::vector<AnswerFunction> kept_;
+  std::vector<std::jthread> threads_;
+};
+
+}  // namespace nexus::testing
