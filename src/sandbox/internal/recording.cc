@@ -115,7 +115,8 @@ void RecordingWriter::Begin(const RecordingHeader& header) {
   }
   for (const std::uint64_t number :
        {static_cast<std::uint64_t>(header.started_unix_ms), header.memory_bytes,
-        header.stack_bytes, header.heap_bytes, header.result_bytes, header.suspensions_max}) {
+        header.stack_bytes, header.heap_bytes, header.result_bytes, header.suspensions_max,
+        header.wall_ms, header.cpu_ms, header.deadline_ms}) {
     AppendWide(bytes_, number);
   }
   AppendText(bytes_, header.input);
@@ -158,7 +159,8 @@ Result<RecordingReader> RecordingReader::Open(std::string_view bytes) {
   }
   header.started_unix_ms = static_cast<std::int64_t>(fields.Wide());
   for (std::uint64_t* number : {&header.memory_bytes, &header.stack_bytes, &header.heap_bytes,
-                                &header.result_bytes, &header.suspensions_max}) {
+                                &header.result_bytes, &header.suspensions_max, &header.wall_ms,
+                                &header.cpu_ms, &header.deadline_ms}) {
     *number = fields.Wide();
   }
   header.input = fields.Text();

@@ -27,6 +27,9 @@ struct RecordingHeader {
   std::uint64_t heap_bytes = 0;
   std::uint64_t result_bytes = 0;
   std::uint64_t suspensions_max = 0;
+  std::uint64_t wall_ms = 0;
+  std::uint64_t cpu_ms = 0;
+  std::uint64_t deadline_ms = 0;
   std::string input;  ///< What nx_run was given.
 };
 

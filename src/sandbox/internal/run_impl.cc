@@ -221,10 +221,15 @@ RunImpl::Stretch RunImpl::RunStretch(Worker& worker, Export function, std::uint3
     const std::int64_t limit_ns = AfterMs(0, limit_ms);
     return limit_ns == INT64_MAX ? INT64_MAX : std::max<std::int64_t>(limit_ns - used_ns, 0);
   };
-  const std::int64_t wall_left = left(limits_[Limit::kWall], running_ns_);
+  std::int64_t wall_left = left(limits_[Limit::kWall], running_ns_);
+  std::int64_t cpu_left = left(limits_[Limit::kCpu], cpu_ns_);
+  if (replay_ != nullptr && (!replay_->FinalStop() || replay_->FinalStop()->how == RecordedStop::kSoft)) {
+    // The recording says where to stop; this machine may be slower than the one that made it.
+    wall_left = cpu_left = INT64_MAX;
+  }
   alarm.wall_ns = wall_left == INT64_MAX ? INT64_MAX : now + wall_left;
   alarm.deadline_ns = deadline_ns_;
-  alarm.cpu_left_ns = left(limits_[Limit::kCpu], cpu_ns_);
+  alarm.cpu_left_ns = cpu_left;
   alarm.cpu_start_ns = ThreadCpuNs();
   alarm.interrupt_word = reinterpret_cast<std::atomic<std::uint32_t>*>(&box.interrupt);
   alarm.cancelled = &cancel_requested_;
@@ -288,6 +293,9 @@ RunImpl::Stretch RunImpl::StartStretch(Worker& worker) {
                       .heap_bytes = heap_bytes_,
                       .result_bytes = limits_[Limit::kResult],
                       .suspensions_max = limits_[Limit::kSuspensions],
+                      .wall_ms = limits_[Limit::kWall],
+                      .cpu_ms = limits_[Limit::kCpu],
+                      .deadline_ms = limits_[Limit::kDeadline],
                       .input = input});
   }
   return RunStretch(worker, Export::kRun, 0, true, input);

@@ -23,6 +23,8 @@ namespace {
 /// Compiling a large bundle takes more than a run's memory; only what is touched is used.
 constexpr std::size_t kCompilerMemoryBytes = std::size_t{256} << 20;
 constexpr std::uint64_t kCompileTimeMs = 20'000;
+/// For the guest's own set-up, a few milliseconds of work.
+constexpr std::int64_t kGuestStartNs = 10'000'000'000;
 /// A program whose image differs in more pages gets a base of its own, so that these are not copied
 /// back after every run.
 constexpr std::size_t kSharedBasePagesMax = 64;
@@ -164,8 +166,14 @@ Result<std::shared_ptr<const Image>> SandboxImpl::BuildBase(std::size_t memory_b
                                                             nx_role role) {
   NEXUS_TRY(WorkerPool::Lease worker, pool_->Checkout());
   NEXUS_TRY(const std::unique_ptr<Instance> instance, worker->BareInstance(memory_bytes));
+  // A guest that does not come up is stopped like any other; its interrupt word is not known yet.
+  std::atomic<std::uint32_t> no_word{0};
   const auto call = [&](Export function, std::int32_t a, std::int32_t b) {
-    return worker->Enter(*instance, nullptr, nullptr, 0, function, a, b);
+    const std::int64_t now = MonotonicNs();
+    WatchLane::Alarm alarm;
+    alarm.wall_ns = now + kGuestStartNs;
+    alarm.interrupt_word = &no_word;
+    return worker->Enter(*instance, nullptr, &alarm, now, function, a, b);
   };
   CallOutcome outcome = worker->EnterInitialize(*instance, nullptr);
   if (!outcome.trapped) {
@@ -390,6 +398,9 @@ Result<RunResult> SandboxImpl::Replay(ProgramPtr program, std::string_view recor
   context.limits.Set(Limit::kStack, header.stack_bytes);
   context.limits.Set(Limit::kResult, header.result_bytes);
   context.limits.Set(Limit::kSuspensions, header.suspensions_max);
+  context.limits.Set(Limit::kWall, header.wall_ms);
+  context.limits.Set(Limit::kCpu, header.cpu_ms);
+  context.limits.Set(Limit::kDeadline, header.deadline_ms);
   RunImpl run(*this, std::move(own), std::move(context));
   Result<RunResult> result = RunResult();
   OutsideGuest([&] { result = run.ReplayFrom(reader); });
