@@ -52,11 +52,22 @@ static size_t CutLength(const char *s, size_t n, size_t max) {
   return max;
 }
 
+/* A plain property of the object itself: reading it runs nothing of the program. */
+static JSValue OwnDataProperty(JSContext *ctx, JSValueConst object, const char *name) {
+  JSProperty *pr;
+  JSAtom atom = JS_NewAtom(ctx, name);
+  JSShapeProperty *prs = find_own_property(&pr, JS_VALUE_GET_OBJ(object), atom);
+  JS_FreeAtom(ctx, atom);
+  if (!prs || (prs->flags & JS_PROP_TMASK) != JS_PROP_NORMAL) return JS_UNDEFINED;
+  return JS_DupValue(ctx, pr->u.value);
+}
+
 /* Own or inherited property of the exception as text of bounded length; NULL when there is none.
  * May run a getter of the program; what that throws is dropped. Free with js_free. */
 static char *PropertyText(JSContext *ctx, JSValueConst error, const char *name, size_t max) {
-  if (!JS_IsObject(error) || guest.stop == kStopInterrupted) return NULL;
-  JSValue v = JS_GetPropertyStr(ctx, error, name);
+  if (!JS_IsObject(error)) return NULL;
+  JSValue v = guest.stop == kStopInterrupted ? OwnDataProperty(ctx, error, name)
+                                             : JS_GetPropertyStr(ctx, error, name);
   char *text = NULL;
   if (JS_IsString(v)) {
     size_t n;
@@ -106,13 +117,19 @@ static const char *KindText(int kind) {
   }
 }
 
-/* A thrown value that is no Error, as text; never runs code of the guest. */
-static char *PrimitiveText(JSContext *ctx, JSValueConst v) {
-  if (JS_IsObject(v) || JS_VALUE_GET_TAG(v) == JS_TAG_SYMBOL) return NULL;
+/* A thrown value that is no Error, as text; an object as a log line would show it. */
+static char *ThrownText(JSContext *ctx, JSValueConst v) {
+  JSValue shown = JS_UNDEFINED;
+  if (JS_IsObject(v) || JS_VALUE_GET_TAG(v) == JS_TAG_SYMBOL) {
+    if (guest.stop || !JS_IsFunction(ctx, describe)) return NULL;
+    shown = JS_Call(ctx, describe, JS_UNDEFINED, 1, &v);
+    v = shown;
+  }
   size_t n;
-  const char *s = JS_ToCStringLen(ctx, &n, v);
+  const char *s = JS_IsException(v) ? NULL : JS_ToCStringLen(ctx, &n, v);
   char *text = s ? js_strndup(ctx, s, CutLength(s, n, 4000)) : NULL;
   JS_FreeCString(ctx, s);
+  JS_FreeValue(ctx, shown);
   if (JS_HasException(ctx)) JS_FreeValue(ctx, JS_GetException(ctx));
   return text;
 }
@@ -144,7 +161,7 @@ static void ErrorCause(JSContext *ctx, ErrorOut *out, JSValueConst error) {
   JSValue cause = JS_GetPropertyStr(ctx, error, "cause");
   char *text = JS_IsObject(cause) ? PropertyText(ctx, cause, "message", 2000)
                : JS_IsUndefined(cause) || JS_IsException(cause) ? NULL
-                                                                 : PrimitiveText(ctx, cause);
+                                                                 : ThrownText(ctx, cause);
   if (text) ErrorText(ctx, out, "cause", text);
   js_free(ctx, text);
   JS_FreeValue(ctx, cause);
@@ -175,7 +192,7 @@ static int Fail(JSContext *ctx, JSValue error, int kind) {
   char *name = PropertyText(ctx, error, "name", 200);
   char *message = PropertyText(ctx, error, "message", 8000);
   char *stack = PropertyText(ctx, error, "stack", 16000);
-  if (!message && kind == NX_KIND_THROWN) message = PrimitiveText(ctx, error);
+  if (!message && kind == NX_KIND_THROWN) message = ThrownText(ctx, error);
   ErrorText(ctx, &out, "name", name ? name : "Error");
   ErrorText(ctx, &out, "message", message ? message : KindText(kind));
   ErrorText(ctx, &out, "stack", stack ? stack : "");

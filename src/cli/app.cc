@@ -19,7 +19,8 @@ namespace {
 
 using internal::Command;
 
-constexpr const char* kDescription = "Nexus runs agent code in a fresh WebAssembly sandbox, with exactly the rights it was given.";
+constexpr const char* kDescription =
+    "Nexus runs agent code in a fresh WebAssembly sandbox, with exactly the rights it was given.";
 constexpr const char* kFooter = R"(Start here:
   echo 'return { hello: $args.name }' > hello.js
   nexus run hello.js --args '{"name": "world"}'
@@ -76,14 +77,17 @@ std::string ExplainUsage(CLI::App& root, const CLI::ParseError& error) {
       return fmt::format("unknown option '{}'{}: nexus --help lists them", extras.front(),
                          Suggest(extras.front(), KnownOptions(root)));
     }
-    return fmt::format("unknown command '{}'{}: nexus --help lists them", extras.front(), Suggest(extras.front(), commands));
+    return fmt::format("unknown command '{}'{}: nexus --help lists them", extras.front(),
+                       Suggest(extras.front(), commands));
   }
   const CLI::App& app = *chosen.front();
   const std::string help = fmt::format("nexus {} --help explains it", app.get_name());
-  const auto unknown = std::find_if(extras.begin(), extras.end(), [](const std::string& word) { return word.starts_with('-'); });
+  const auto unknown = std::find_if(extras.begin(), extras.end(),
+                                    [](const std::string& word) { return word.starts_with('-'); });
   if (unknown != extras.end()) {
     const std::string name = unknown->substr(0, unknown->find('='));
-    return fmt::format("{}: unknown option '{}'{}: {}", app.get_name(), name, Suggest(name, KnownOptions(app)), help);
+    return fmt::format("{}: unknown option '{}'{}: {}", app.get_name(), name,
+                       Suggest(name, KnownOptions(app)), help);
   }
   if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && !extras.empty()) {
     return fmt::format("{}: unexpected argument '{}': {}", app.get_name(), extras.front(), help);
@@ -91,7 +95,8 @@ std::string ExplainUsage(CLI::App& root, const CLI::ParseError& error) {
   return fmt::format("{}: {}: {}", app.get_name(), error.what(), help);
 }
 
-int RunParsed(CLI::App& root, const std::vector<std::pair<CLI::App*, std::unique_ptr<Command>>>& commands) {
+int RunParsed(CLI::App& root,
+              const std::vector<std::pair<CLI::App*, std::unique_ptr<Command>>>& commands) {
   for (const auto& [app, command] : commands) {
     if (root.got_subcommand(app)) return command->Run();
   }

@@ -23,11 +23,15 @@ class BenchCommand final : public Command {
   CLI::App* Declare(CLI::App& root) override {
     CLI::App* app = root.add_subcommand("bench", "Measure, one figure a line");
     app->add_option("SUITE", suite_, "The suite (default: all)");
-    app->add_option("--only", options_.only, "Only this figure; repeat")->type_name("NAME")->allow_extra_args(false);
+    app->add_option("--only", options_.only, "Only this figure; repeat")
+        ->type_name("NAME")
+        ->allow_extra_args(false);
     app->add_flag("--list", list_, "Show the suites");
     app->add_flag("--quick", options_.quick, "A tenth of the work, for a first impression");
-    app->add_flag("--setup", options_.setup, "Install what the suite compares with (needs the network)");
-    app->add_option("--cache-dir", options_.cache_dir, "Where compiled programs are kept")->type_name("DIR");
+    app->add_flag("--setup", options_.setup,
+                  "Install what the suite compares with (needs the network)");
+    app->add_option("--cache-dir", options_.cache_dir, "Where compiled programs are kept")
+        ->type_name("DIR");
     app->add_flag("--json", json_, "Print one JSON object a figure on stdout");
     app->footer(kFooter);
     return app;
@@ -36,19 +40,25 @@ class BenchCommand final : public Command {
   int Run() override {
     if (list_) return List();
     if (registry_.suites().empty()) {
-      return FailWith(Error(Code::kNotFound, "bench: this build holds no benchmarks: build it with the preset release"), json_);
+      return FailWith(
+          Error(Code::kNotFound,
+                "bench: this build holds no benchmarks: build it with the preset release"),
+          json_);
     }
     std::vector<std::string_view> names;
     for (const BenchSuite& suite : registry_.suites()) names.push_back(suite.name);
     if (!suite_.empty() && std::find(names.begin(), names.end(), suite_) == names.end()) {
-      return FailWith(Error(Code::kInvalidArgument, fmt::format("bench: there is no suite '{}'{}: nexus bench --list shows them",
-                                                                suite_, DidYouMean(suite_, names))),
-                      json_);
+      return FailWith(
+          Error(Code::kInvalidArgument,
+                fmt::format("bench: there is no suite '{}'{}: nexus bench --list shows them",
+                            suite_, DidYouMean(suite_, names))),
+          json_);
     }
     int exit_code = kExitSuccess;
     for (const BenchSuite& suite : registry_.suites()) {
       if (!suite_.empty() && suite.name != suite_) continue;
-      const int one = suite.run(options_, [&](const BenchFigure& figure) { Print(suite.name, figure); });
+      const int one =
+          suite.run(options_, [&](const BenchFigure& figure) { Print(suite.name, figure); });
       exit_code = exit_code == kExitSuccess ? one : exit_code;
     }
     return exit_code;
@@ -69,7 +79,8 @@ class BenchCommand final : public Command {
   void Print(const std::string& suite, const BenchFigure& figure) const {
     const bool holds = figure.op == ">=" ? figure.value >= figure.bar : figure.value <= figure.bar;
     if (json_) {
-      ValueObject object = {{"suite", suite}, {"name", figure.name}, {"value", figure.value}, {"unit", figure.unit}};
+      ValueObject object = {
+          {"suite", suite}, {"name", figure.name}, {"value", figure.value}, {"unit", figure.unit}};
       if (!figure.op.empty()) {
         object.Append("op", figure.op);
         object.Append("bar", figure.bar);
@@ -81,7 +92,8 @@ class BenchCommand final : public Command {
       }
       PrintJson(Value(std::move(object)));
     } else {
-      const std::string bar = figure.op.empty() ? "" : fmt::format("{} {:g}", figure.op, figure.bar);
+      const std::string bar =
+          figure.op.empty() ? "" : fmt::format("{} {:g}", figure.op, figure.bar);
       const char* const verdict = figure.op.empty() ? "" : holds ? "ok" : "SHORT";
       Terminal(stdout).Line(fmt::format("{:<6} {}.{:<28} {:>10.5g} {:<6} {:<11} {}", verdict, suite,
                                         figure.name, figure.value, figure.unit, bar, figure.what));

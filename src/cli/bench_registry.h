@@ -14,15 +14,15 @@ struct BenchFigure {
   std::string name;
   double value = 0;
   std::string unit;
-  std::string op;     ///< "<=" or ">=": how `value` should stand to `bar`; empty: no bar.
+  std::string op;  ///< "<=" or ">=": how `value` should stand to `bar`; empty: no bar.
   double bar = 0;
-  std::string what;   ///< How it was measured, for people.
-  Value details;      ///< Optional object with what else is worth knowing.
+  std::string what;  ///< How it was measured, for people.
+  Value details;     ///< Optional object with what else is worth knowing.
 };
 
 struct BenchOptions {
-  bool quick = false;         ///< A tenth of the work: for tests.
-  bool setup = false;         ///< Install what the suite compares with, and measure nothing.
+  bool quick = false;             ///< A tenth of the work: for tests.
+  bool setup = false;             ///< Install what the suite compares with, and measure nothing.
   std::vector<std::string> only;  ///< Names of figures; empty: all.
   std::string cache_dir;
 };

@@ -24,14 +24,49 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Node's builtin modules: what a library needs them for, the sandbox offers otherwise or not at all.
-constexpr std::array<std::string_view, 41> kNodeBuiltins = {
-    "assert",   "async_hooks", "buffer",   "child_process", "cluster", "console",        "constants",
-    "crypto",   "dgram",       "dns",      "domain",        "events",  "fs",             "http",
-    "http2",    "https",       "inspector", "module",       "net",     "os",             "path",
-    "perf_hooks", "process",   "punycode", "querystring",   "readline", "repl",          "stream",
-    "string_decoder", "sys",   "timers",   "tls",           "tty",     "url",            "util",
-    "v8",       "vm",          "wasi",     "worker_threads", "zlib",   "diagnostics_channel"};
+// Node's builtin modules: what a library needs them for, the sandbox offers otherwise or not at
+// all.
+constexpr std::array<std::string_view, 41> kNodeBuiltins = {"assert",
+                                                            "async_hooks",
+                                                            "buffer",
+                                                            "child_process",
+                                                            "cluster",
+                                                            "console",
+                                                            "constants",
+                                                            "crypto",
+                                                            "dgram",
+                                                            "dns",
+                                                            "domain",
+                                                            "events",
+                                                            "fs",
+                                                            "http",
+                                                            "http2",
+                                                            "https",
+                                                            "inspector",
+                                                            "module",
+                                                            "net",
+                                                            "os",
+                                                            "path",
+                                                            "perf_hooks",
+                                                            "process",
+                                                            "punycode",
+                                                            "querystring",
+                                                            "readline",
+                                                            "repl",
+                                                            "stream",
+                                                            "string_decoder",
+                                                            "sys",
+                                                            "timers",
+                                                            "tls",
+                                                            "tty",
+                                                            "url",
+                                                            "util",
+                                                            "v8",
+                                                            "vm",
+                                                            "wasi",
+                                                            "worker_threads",
+                                                            "zlib",
+                                                            "diagnostics_channel"};
 
 bool IsNodeBuiltin(std::string_view specifier) {
   if (specifier.starts_with("node:")) return true;
@@ -128,8 +163,8 @@ std::optional<std::uint32_t> ReadNumber(std::string_view text) {
   return number;
 }
 
-// Fills in file, line, column and snippet from "    src/a.ts:1:7:". esbuild counts columns from 0, in
-// bytes of UTF-8.
+// Fills in file, line, column and snippet from "    src/a.ts:1:7:". esbuild counts columns from 0,
+// in bytes of UTF-8.
 void ReadPlace(std::string_view line, const fs::path& folder, RunError& error) {
   line = Trim(line);
   if (!line.ends_with(':')) return;
@@ -147,22 +182,27 @@ void ReadPlace(std::string_view line, const fs::path& folder, RunError& error) {
   const Result<std::string> text = ReadFile(file);
   if (!text) return;
   const std::string_view source_line = LineIndex(*text).Line(*line_number);
-  error.location.column = static_cast<std::uint32_t>(CodePointCount(source_line.substr(0, *byte_column))) + 1;
-  error.snippet = RenderSnippet(*text, {.line = error.location.line, .column = error.location.column});
+  error.location.column =
+      static_cast<std::uint32_t>(CodePointCount(source_line.substr(0, *byte_column))) + 1;
+  error.snippet =
+      RenderSnippet(*text, {.line = error.location.line, .column = error.location.column});
 }
 
 std::string ExplainMessage(std::string message) {
   constexpr std::string_view kUnresolved = "Could not resolve \"";
   if (!message.starts_with(kUnresolved)) return message;
-  const std::string specifier = message.substr(kUnresolved.size(), message.size() - kUnresolved.size() - 1);
+  const std::string specifier =
+      message.substr(kUnresolved.size(), message.size() - kUnresolved.size() - 1);
   if (IsNodeBuiltin(specifier)) {
-    return fmt::format("import \"{}\": Node's builtin modules do not exist in the sandbox: use $ext (http, code, "
-                       "kv) or a library made for browsers",
-                       specifier);
+    return fmt::format(
+        "import \"{}\": Node's builtin modules do not exist in the sandbox: use $ext (http, code, "
+        "kv) or a library made for browsers",
+        specifier);
   }
   const bool relative = specifier.starts_with('.') || specifier.starts_with('/');
-  return fmt::format("import \"{}\": not found: {}", specifier,
-                     relative ? "check the path" : fmt::format("install it with npm install {}", specifier));
+  return fmt::format(
+      "import \"{}\": not found: {}", specifier,
+      relative ? "check the path" : fmt::format("install it with npm install {}", specifier));
 }
 
 }  // namespace
@@ -181,14 +221,16 @@ Result<fs::path> FindEsbuild() {
   std::error_code error;
   if (const char* named = std::getenv("NEXUS_ESBUILD"); named != nullptr && *named != '\0') {
     if (fs::exists(named, error)) return fs::path(named);
-    return Fail(Code::kNotFound, fmt::format("NEXUS_ESBUILD={}: there is no such file: correct or unset it", named));
+    return Fail(Code::kNotFound,
+                fmt::format("NEXUS_ESBUILD={}: there is no such file: correct or unset it", named));
   }
   const fs::path here = fs::read_symlink("/proc/self/exe", error).parent_path();
   for (const fs::path& candidate : {here / "esbuild", here.parent_path() / "lib/nexus/esbuild"}) {
     if (!error && fs::exists(candidate, error)) return candidate;
   }
-  return Fail(Code::kNotFound,
-              "the bundler esbuild is missing: run ./run once to set it up, or name it in NEXUS_ESBUILD");
+  return Fail(
+      Code::kNotFound,
+      "the bundler esbuild is missing: run ./run once to set it up, or name it in NEXUS_ESBUILD");
 }
 
 RunError ParseBundlerError(const std::string& errors, const fs::path& folder) {
@@ -206,7 +248,8 @@ RunError ParseBundlerError(const std::string& errors, const fs::path& folder) {
       ReadPlace(line, folder, error);
     }
   }
-  if (first.empty() && !Trim(errors).empty()) error.message = "the bundler failed: " + std::string(Trim(errors));
+  if (first.empty() && !Trim(errors).empty())
+    error.message = "the bundler failed: " + std::string(Trim(errors));
   return error;
 }
 
@@ -223,18 +266,22 @@ std::expected<Bundle, RunError> BundleFile(const fs::path& entry, const BundleOp
   if (std::optional<Bundle> kept = LoadBundle(options, key)) return *std::move(kept);
   const PrivateFolder folder;
   if (folder.path().empty()) {
-    return std::unexpected(InternalError("no temporary folder can be made: free space in /tmp or set TMPDIR"));
+    return std::unexpected(
+        InternalError("no temporary folder can be made: free space in /tmp or set TMPDIR"));
   }
   const fs::path source_folder = absolute.parent_path();
-  const Result<ChildOutcome> outcome = RunChild(
-      {.program = esbuild, .arguments = Arguments(absolute, folder.path()), .folder = source_folder});
+  const Result<ChildOutcome> outcome = RunChild({.program = esbuild,
+                                                 .arguments = Arguments(absolute, folder.path()),
+                                                 .folder = source_folder});
   if (!outcome) return std::unexpected(InternalError(outcome.error().message()));
-  if (outcome->exit_code != 0) return std::unexpected(ParseBundlerError(outcome->errors, source_folder));
+  if (outcome->exit_code != 0)
+    return std::unexpected(ParseBundlerError(outcome->errors, source_folder));
   const Result<std::string> javascript = ReadFile(folder.path() / "bundle.js");
   const Result<std::string> source_map = ReadFile(folder.path() / "bundle.js.map");
   const Result<std::string> metafile = ReadFile(folder.path() / "meta.json");
   if (!javascript || !source_map || !metafile) {
-    return std::unexpected(InternalError("the bundler wrote no output: check the space in the temporary folder"));
+    return std::unexpected(
+        InternalError("the bundler wrote no output: check the space in the temporary folder"));
   }
   Bundle bundle;
   bundle.javascript = *javascript;

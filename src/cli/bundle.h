@@ -20,8 +20,8 @@ struct BundleOptions {
 
 struct Bundle {
   std::string javascript;
-  std::string source_map;                      ///< JSON; its files are relative to the working folder.
-  std::vector<std::filesystem::path> inputs;   ///< Absolute; what a change of makes it stale.
+  std::string source_map;  ///< JSON; its files are relative to the working folder.
+  std::vector<std::filesystem::path> inputs;  ///< Absolute; what a change of makes it stale.
   bool cache_hit = false;
 };
 
@@ -30,11 +30,13 @@ struct Bundle {
 Result<std::filesystem::path> FindEsbuild();
 
 /// Errors: COMPILATION_ERROR with file, line, column and snippet for what the author can mend (an
-/// import that does not resolve, one of Node's builtin modules, a syntax error); INTERNAL_ERROR when
-/// the bundler cannot be run.
-std::expected<Bundle, RunError> BundleFile(const std::filesystem::path& entry, const BundleOptions& options);
+/// import that does not resolve, one of Node's builtin modules, a syntax error); INTERNAL_ERROR
+/// when the bundler cannot be run.
+std::expected<Bundle, RunError> BundleFile(const std::filesystem::path& entry,
+                                           const BundleOptions& options);
 
-/// Reads what esbuild prints about its first error. Never fails: an unknown form becomes the message.
+/// Reads what esbuild prints about its first error. Never fails: an unknown form becomes the
+/// message.
 RunError ParseBundlerError(const std::string& errors, const std::filesystem::path& folder);
 
 /// `file` as a person in the working folder would write it: relative when it lies below, else

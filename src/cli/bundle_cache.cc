@@ -40,7 +40,8 @@ std::string BundleKey(const fs::path& entry, const fs::path& esbuild) {
   hash.UpdatePart(fs::canonical(esbuild, error).string());
   hash.UpdatePart(std::to_string(fs::file_size(esbuild, error)));
   for (fs::path folder = entry.parent_path();; folder = folder.parent_path()) {
-    for (const char* name : {"package.json", "tsconfig.json", "package-lock.json", "node_modules/.package-lock.json"}) {
+    for (const char* name : {"package.json", "tsconfig.json", "package-lock.json",
+                             "node_modules/.package-lock.json"}) {
       const Result<std::string> text = ReadFile(folder / name);
       if (text) hash.UpdatePart((folder / name).string()).UpdatePart(*text);
     }
@@ -61,7 +62,8 @@ std::optional<Bundle> LoadBundle(const BundleOptions& options, const std::string
     return std::nullopt;
   };
   std::string_view rest = *bytes;
-  if (!rest.starts_with(kMagic) || rest.size() < kMagic.size() + kSha256Bytes) return discard("not a bundle");
+  if (!rest.starts_with(kMagic) || rest.size() < kMagic.size() + kSha256Bytes)
+    return discard("not a bundle");
   rest.remove_prefix(kMagic.size());
   const std::string_view signature = rest.substr(0, kSha256Bytes);
   rest.remove_prefix(kSha256Bytes);
@@ -69,7 +71,8 @@ std::optional<Bundle> LoadBundle(const BundleOptions& options, const std::string
     return discard("damaged, or signed by another installation");
   }
   const Result<Value> value = DecodeValue(rest);
-  const ValueArray* inputs = value && value->Find("inputs") != nullptr ? value->Find("inputs")->As<ValueArray>() : nullptr;
+  const ValueArray* inputs =
+      value && value->Find("inputs") != nullptr ? value->Find("inputs")->As<ValueArray>() : nullptr;
   if (inputs == nullptr) return discard("not a bundle");
   Bundle bundle;
   for (const Value& input : *inputs) {
@@ -91,8 +94,9 @@ void StoreBundle(const BundleOptions& options, const std::string& key, const Bun
     if (!hash) return;  // Changed while we bundled: the next start bundles anew.
     inputs.push_back(Value::Object({{"path", file.string()}, {"sha256", *hash}}));
   }
-  const Value value = Value::Object(
-      {{"inputs", std::move(inputs)}, {"javascript", bundle.javascript}, {"sourceMap", bundle.source_map}});
+  const Value value = Value::Object({{"inputs", std::move(inputs)},
+                                     {"javascript", bundle.javascript},
+                                     {"sourceMap", bundle.source_map}});
   std::string encoded;
   if (!EncodeValue(value, encoded)) return;
   const fs::path path = PathOf(options, key);
@@ -108,7 +112,8 @@ void KeepNewest(const fs::path& folder, std::string_view extension, std::size_t 
   std::error_code error;
   std::vector<std::pair<fs::file_time_type, fs::path>> files;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
-    if (entry.path().extension() == extension) files.emplace_back(entry.last_write_time(error), entry.path());
+    if (entry.path().extension() == extension)
+      files.emplace_back(entry.last_write_time(error), entry.path());
   }
   if (files.size() <= count_max) return;
   std::sort(files.begin(), files.end());

@@ -9,8 +9,8 @@
 
 namespace nexus {
 
-/// Hex SHA-256 over what decides about a bundle besides its inputs: the entry's path, the bundler, and
-/// the package.json, tsconfig.json and lock files above the entry.
+/// Hex SHA-256 over what decides about a bundle besides its inputs: the entry's path, the bundler,
+/// and the package.json, tsconfig.json and lock files above the entry.
 std::string BundleKey(const std::filesystem::path& entry, const std::filesystem::path& esbuild);
 
 /// nullopt when there is none, when an input has changed, or when the file is damaged or not signed
@@ -22,6 +22,7 @@ std::optional<Bundle> LoadBundle(const BundleOptions& options, const std::string
 void StoreBundle(const BundleOptions& options, const std::string& key, const Bundle& bundle);
 
 /// Removes the oldest files with `extension` in `folder` until `count_max` are left.
-void KeepNewest(const std::filesystem::path& folder, std::string_view extension, std::size_t count_max);
+void KeepNewest(const std::filesystem::path& folder, std::string_view extension,
+                std::size_t count_max);
 
 }  // namespace nexus

@@ -1,5 +1,6 @@
-// Goal: imports are bundled, the bundler's errors become ours with their place, and a kept bundle is used
-// only while nothing it was made of has changed and nobody has touched it. Needs esbuild beside the test.
+// Goal: imports are bundled, the bundler's errors become ours with their place, and a kept bundle
+// is used only while nothing it was made of has changed and nobody has touched it. Needs esbuild
+// beside the test.
 #include "cli/bundle.h"
 
 #include <gmock/gmock.h>
@@ -73,7 +74,9 @@ TEST_F(BundleTest, DiscardsAForeignOrDamagedBundle) {
 }
 
 TEST_F(BundleTest, ErrorsHaveTheirPlace) {
-  const fs::path missing = Put("missing.ts", "// \xC3\xA9\n/* \xC3\xA9 */ import x from './nope.js';\nexport default () => x;\n");
+  const fs::path missing =
+      Put("missing.ts",
+          "// \xC3\xA9\n/* \xC3\xA9 */ import x from './nope.js';\nexport default () => x;\n");
   const auto bundle = BundleFile(missing, options_);
   ASSERT_FALSE(bundle.has_value());
   EXPECT_EQ(bundle.error().code, RunErrorCode::kCompilationError);
@@ -81,10 +84,12 @@ TEST_F(BundleTest, ErrorsHaveTheirPlace) {
   EXPECT_EQ(bundle.error().location.line, 2u);
   EXPECT_EQ(bundle.error().location.column, 23u);
   EXPECT_THAT(bundle.error().snippet, HasSubstr("nope.js"));
-  const auto builtin = BundleFile(Put("node.ts", "import { join } from 'path';\nexport default () => join('a');\n"), options_);
+  const auto builtin = BundleFile(
+      Put("node.ts", "import { join } from 'path';\nexport default () => join('a');\n"), options_);
   ASSERT_FALSE(builtin.has_value());
   EXPECT_THAT(builtin.error().message, HasSubstr("do not exist in the sandbox"));
-  const auto deep = BundleFile(Put("deep.ts", "import './sub/broken.ts';\nexport default () => 1;\n"), options_);
+  const auto deep =
+      BundleFile(Put("deep.ts", "import './sub/broken.ts';\nexport default () => 1;\n"), options_);
   Put("sub/broken.ts", "export const = 1;\n");
   const auto broken = BundleFile(folder_ / "deep.ts", options_);
   ASSERT_FALSE(broken.has_value());
@@ -94,7 +99,8 @@ TEST_F(BundleTest, ErrorsHaveTheirPlace) {
 
 TEST_F(BundleTest, UnknownBundlerOutputIsStillAnError) {
   EXPECT_THAT(ParseBundlerError("", folder_).message, HasSubstr("without saying why"));
-  EXPECT_THAT(ParseBundlerError("Segmentation fault\n", folder_).message, HasSubstr("Segmentation fault"));
+  EXPECT_THAT(ParseBundlerError("Segmentation fault\n", folder_).message,
+              HasSubstr("Segmentation fault"));
   EXPECT_EQ(ParseBundlerError("x [ERROR] odd\n\n   ::\n  a:b:c:\n", folder_).message, "odd");
 }
 
@@ -105,7 +111,9 @@ TEST_F(BundleTest, OnlyWhatNeedsTheBundlerGoesThroughIt) {
   EXPECT_FALSE(prepare("body.js", "return 1")->bundled);
   EXPECT_FALSE(prepare("body.js", "return 1")->is_module);
   EXPECT_FALSE(prepare("plain.ts", "export default (c: {args: any}) => c.args")->bundled);
-  EXPECT_FALSE(prepare("types.ts", "import type { A } from './nowhere.ts';\nexport default (a: A) => a")->bundled);
+  EXPECT_FALSE(
+      prepare("types.ts", "import type { A } from './nowhere.ts';\nexport default (a: A) => a")
+          ->bundled);
   EXPECT_TRUE(prepare("enum.ts", "enum E { A }\nexport default () => E.A")->bundled);
   const auto body_enum = prepare("enum_body.ts", "enum E { A }\nreturn E.A");
   ASSERT_FALSE(body_enum.has_value());
@@ -121,8 +129,10 @@ TEST(RunChild, EndsWhatDoesNotEnd) {
                                               .time_max = std::chrono::milliseconds(200)});
   ASSERT_FALSE(slow.has_value());
   EXPECT_EQ(slow.error().code(), Code::kDeadlineExceeded);
-  const Result<ChildOutcome> loud = RunChild(
-      {.program = "/bin/sh", .arguments = {"-c", "yes"}, .folder = "/", .output_bytes_max = 100'000});
+  const Result<ChildOutcome> loud = RunChild({.program = "/bin/sh",
+                                              .arguments = {"-c", "yes"},
+                                              .folder = "/",
+                                              .output_bytes_max = 100'000});
   ASSERT_FALSE(loud.has_value());
   EXPECT_EQ(loud.error().code(), Code::kResourceExhausted);
   EXPECT_FALSE(RunChild({.program = "/no/such/program", .folder = "/"}).has_value());
@@ -130,8 +140,10 @@ TEST(RunChild, EndsWhatDoesNotEnd) {
 
 TEST(RunChild, InheritsNothing) {
   setenv("NEXUS_TEST_SECRET", "x", 1);
-  const Result<ChildOutcome> outcome = RunChild(
-      {.program = "/bin/sh", .arguments = {"-c", "env; ls /proc/self/fd | wc -l; echo oops >&2; exit 3"}, .folder = "/"});
+  const Result<ChildOutcome> outcome =
+      RunChild({.program = "/bin/sh",
+                .arguments = {"-c", "env; ls /proc/self/fd | wc -l; echo oops >&2; exit 3"},
+                .folder = "/"});
   unsetenv("NEXUS_TEST_SECRET");
   ASSERT_TRUE(outcome.has_value()) << outcome.error().message();
   EXPECT_EQ(outcome->exit_code, 3);

@@ -32,8 +32,9 @@ class CapsCommand final : public Command {
   CLI::App* Declare(CLI::App& root) override {
     CLI::App* app = root.add_subcommand("caps", "List the capabilities that can be granted");
     AddJsonFlag(*app, json_);
-    app->footer("'*' as the whole last part means all names: state:read:*, ext:*, tools:call:*.\n"
-                "Conditions follow a '?': ext:code.read?path=src/&calls=10&for=5m");
+    app->footer(
+        "'*' as the whole last part means all names: state:read:*, ext:*, tools:call:*.\n"
+        "Conditions follow a '?': ext:code.read?path=src/&calls=10&for=5m");
     return app;
   }
 
@@ -49,18 +50,21 @@ class CapsCommand final : public Command {
       for (const TokenForm& form : kForms) {
         forms.push_back(Value::Object({{"form", form.form}, {"meaning", form.meaning}}));
       }
-      PrintJson(Value::Object({{"tokens", std::move(forms)}, {"extensions", registry->Describe()}}));
+      PrintJson(
+          Value::Object({{"tokens", std::move(forms)}, {"extensions", registry->Describe()}}));
       return kExitSuccess;
     }
     const Terminal out(stdout);
     for (const TokenForm& form : kForms) {
-      out.Line(fmt::format("{}  {}", out.Styled(Style::kBold, fmt::format("{:<18}", form.form)), form.meaning));
+      out.Line(fmt::format("{}  {}", out.Styled(Style::kBold, fmt::format("{:<18}", form.form)),
+                           form.meaning));
     }
     for (const ExtensionBinding& binding : registry->Bindings()) {
       out.Line("");
       for (const MethodDescriptor& method : binding.extension->methods()) {
         const std::string token = fmt::format("ext:{}.{}", binding.alias, method.name);
-        out.Line(fmt::format("{}  {}", out.Styled(Style::kBold, fmt::format("{:<18}", token)), method.summary));
+        out.Line(fmt::format("{}  {}", out.Styled(Style::kBold, fmt::format("{:<18}", token)),
+                             method.summary));
       }
     }
     return kExitSuccess;

@@ -24,7 +24,8 @@ struct Pipe {
 
   Pipe() {
     std::array<int, 2> ends = {-1, -1};
-    if (pipe2(ends.data(), O_CLOEXEC) == 0) std::tie(read_end, write_end) = std::pair(ends[0], ends[1]);
+    if (pipe2(ends.data(), O_CLOEXEC) == 0)
+      std::tie(read_end, write_end) = std::pair(ends[0], ends[1]);
   }
   Pipe(const Pipe&) = delete;
   Pipe& operator=(const Pipe&) = delete;
@@ -62,21 +63,23 @@ pid_t Spawn(const ChildRequest& request, const Pipe& out, const Pipe& err) {
   std::string home = "HOME=/";
   std::array<char*, 3> environment = {path.data(), home.data(), nullptr};
   pid_t child = -1;
-  const int error =
-      posix_spawn(&child, request.program.c_str(), &actions, &attributes, argv.data(), environment.data());
+  const int error = posix_spawn(&child, request.program.c_str(), &actions, &attributes, argv.data(),
+                                environment.data());
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   return error == 0 ? child : -error;
 }
 
 // Reads both pipes until they end. Errors as RunChild.
-Status ReadAll(const ChildRequest& request, const Pipe& out, const Pipe& err, ChildOutcome& outcome) {
+Status ReadAll(const ChildRequest& request, const Pipe& out, const Pipe& err,
+               ChildOutcome& outcome) {
   const Clock::time_point deadline = Clock::now() + request.time_max;
   std::array<pollfd, 2> ends = {pollfd{.fd = out.read_end, .events = POLLIN, .revents = 0},
                                 pollfd{.fd = err.read_end, .events = POLLIN, .revents = 0}};
   const std::array<std::string*, 2> texts = {&outcome.output, &outcome.errors};
   while (ends[0].fd >= 0 || ends[1].fd >= 0) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
     if (left.count() <= 0) {
       return Fail(Code::kDeadlineExceeded,
                   fmt::format("{}: did not end within {} ms and was stopped: make its work smaller",
@@ -95,8 +98,9 @@ Status ReadAll(const ChildRequest& request, const Pipe& out, const Pipe& err, Ch
       }
       texts[i]->append(chunk.data(), static_cast<std::size_t>(got));
       if (texts[i]->size() > request.output_bytes_max) {
-        return Fail(Code::kResourceExhausted, fmt::format("{}: wrote more than {} bytes and was stopped",
-                                                          request.program.string(), request.output_bytes_max));
+        return Fail(Code::kResourceExhausted,
+                    fmt::format("{}: wrote more than {} bytes and was stopped",
+                                request.program.string(), request.output_bytes_max));
       }
     }
   }

@@ -25,10 +25,10 @@ struct ChildOutcome {
   std::string errors;
 };
 
-/// The child gets an environment of PATH and HOME alone, so that no library path of ours reaches it,
-/// no open file but its own pipes, and no input. It is killed with its children when time is up.
-/// Errors: kNotFound when the program cannot be started, kDeadlineExceeded, kResourceExhausted for
-/// too much output. Threads: any.
+/// The child gets an environment of PATH and HOME alone, so that no library path of ours reaches
+/// it, no open file but its own pipes, and no input. It is killed with its children when time is
+/// up. Errors: kNotFound when the program cannot be started, kDeadlineExceeded, kResourceExhausted
+/// for too much output. Threads: any.
 Result<ChildOutcome> RunChild(const ChildRequest& request);
 
 }  // namespace nexus

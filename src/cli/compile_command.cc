@@ -21,7 +21,8 @@ class CompileCommand final : public Command {
   CLI::App* Declare(CLI::App& root) override {
     CLI::App* app = root.add_subcommand("compile", "Compile programs into the cache and report");
     app->add_option("FILE", files_, "Programs to compile")->required();
-    app->add_option("-o,--output,--cache-dir", places_.cache_dir, "The cache to compile into (default: the user's)")
+    app->add_option("-o,--output,--cache-dir", places_.cache_dir,
+                    "The cache to compile into (default: the user's)")
         ->type_name("DIR");
     AddJsonFlag(*app, json_);
     app->footer(kFooter);
@@ -42,17 +43,22 @@ class CompileCommand final : public Command {
   }
 
  private:
-  int FailOne(const std::string& file, const RunError& error, int exit_code, ValueArray& reports) const {
-    reports.push_back(Value::Object({{"file", file}, {"ok", false}, {"error", RunErrorToValue(error)}}));
+  int FailOne(const std::string& file, const RunError& error, int exit_code,
+              ValueArray& reports) const {
+    reports.push_back(
+        Value::Object({{"file", file}, {"ok", false}, {"error", RunErrorToValue(error)}}));
     if (!json_) PrintError(error, Terminal(stderr));
     return exit_code;
   }
 
   int CompileOne(Sandbox& sandbox, const std::string& file, ValueArray& reports) const {
     const auto prepared = PrepareFile(file, BundlingAt(places_));
-    if (!prepared) return FailOne(file, prepared.error().error, prepared.error().exit_code, reports);
+    if (!prepared)
+      return FailOne(file, prepared.error().error, prepared.error().exit_code, reports);
     const auto compiled = sandbox.Precompile(prepared->spec);
-    if (!compiled) return FailOne(file, compiled.error().error, ExitCodeOf(compiled.error().error.code), reports);
+    if (!compiled)
+      return FailOne(file, compiled.error().error, ExitCodeOf(compiled.error().error.code),
+                     reports);
     reports.push_back(Value::Object({{"file", file},
                                      {"ok", true},
                                      {"bundled", prepared->bundled},
@@ -63,10 +69,12 @@ class CompileCommand final : public Command {
                                      {"compileUs", compiled->compilation_us}}));
     if (json_) return kExitSuccess;
     const Terminal out(stdout);
-    const std::string how =
-        compiled->cache_hit ? "already in the cache" : "compiled in " + FormatDuration(compiled->compilation_us);
+    const std::string how = compiled->cache_hit
+                                ? "already in the cache"
+                                : "compiled in " + FormatDuration(compiled->compilation_us);
     out.Line(fmt::format("{} {}: {}, {} of {}bytecode", out.Styled(Style::kGreen, "ok"), file, how,
-                         FormatBytes(compiled->bytecode_bytes), prepared->bundled ? "bundled " : ""));
+                         FormatBytes(compiled->bytecode_bytes),
+                         prepared->bundled ? "bundled " : ""));
     return kExitSuccess;
   }
 

@@ -1,5 +1,5 @@
-// nexus completion bash|zsh: a completion script made from the commands themselves, so that it cannot
-// fall behind them.
+// nexus completion bash|zsh: a completion script made from the commands themselves, so that it
+// cannot fall behind them.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -16,10 +16,13 @@ constexpr const char* kFooter = R"(Examples:
   nexus completion zsh > "${fpath[1]}/_nexus")";
 
 constexpr const char* kLimits =
-    "wall= cpu= deadline= memory= stack= hostCalls= mutations= events= viewCommands= log= result= suspensions= snapshot=";
+    "wall= cpu= deadline= memory= stack= hostCalls= mutations= events= viewCommands= log= result= "
+    "suspensions= snapshot=";
 constexpr const char* kCapabilities =
-    "state:read: state:write: events:emit: view:update: tools:call: ext:http ext:http.get ext:http.post ext:code "
-    "ext:code.read ext:code.write ext:code.list ext:code.search ext:kv ext:kv.get ext:kv.set ext:kv.increment";
+    "state:read: state:write: events:emit: view:update: tools:call: ext:http ext:http.get "
+    "ext:http.post ext:code "
+    "ext:code.read ext:code.write ext:code.list ext:code.search ext:kv ext:kv.get ext:kv.set "
+    "ext:kv.increment";
 
 std::vector<std::string> OptionNames(const CLI::App& app) {
   std::vector<std::string> names;
@@ -88,7 +91,8 @@ _nexus "$@"
 )";
 
 std::string Replace(std::string text, const std::string& mark, const std::string& by) {
-  for (std::size_t at = text.find(mark); at != std::string::npos; at = text.find(mark, at + by.size())) {
+  for (std::size_t at = text.find(mark); at != std::string::npos;
+       at = text.find(mark, at + by.size())) {
     text.replace(at, mark.size(), by);
   }
   return text;
@@ -100,7 +104,9 @@ class CompletionCommand final : public Command {
 
   CLI::App* Declare(CLI::App& root) override {
     CLI::App* app = root.add_subcommand("completion", "Print a completion script for bash or zsh");
-    app->add_option("SHELL", shell_, "bash or zsh")->required()->check(CLI::IsMember({"bash", "zsh"}));
+    app->add_option("SHELL", shell_, "bash or zsh")
+        ->required()
+        ->check(CLI::IsMember({"bash", "zsh"}));
     app->footer(kFooter);
     return app;
   }
@@ -116,7 +122,8 @@ class CompletionCommand final : public Command {
       if (app->get_name() == "completion") continue;
       const std::string options = fmt::format("{}", fmt::join(OptionNames(*app), " "));
       cases += bash ? fmt::format("    {}) words=\"{}\" ;;\n", app->get_name(), options)
-                    : fmt::format("    {}) local -a options; options=({}) ;;\n", app->get_name(), options);
+                    : fmt::format("    {}) local -a options; options=({}) ;;\n", app->get_name(),
+                                  options);
     }
     std::string script = bash ? kBashBody : kZshBody;
     script = Replace(std::move(script), "@limits@", kLimits);
@@ -135,6 +142,8 @@ class CompletionCommand final : public Command {
 
 }  // namespace
 
-std::unique_ptr<Command> MakeCompletionCommand(CLI::App& root) { return std::make_unique<CompletionCommand>(root); }
+std::unique_ptr<Command> MakeCompletionCommand(CLI::App& root) {
+  return std::make_unique<CompletionCommand>(root);
+}
 
 }  // namespace nexus::internal

@@ -4,25 +4,35 @@ namespace nexus {
 
 int ExitCodeOf(RunErrorCode code) {
   switch (code) {
-    case RunErrorCode::kPermissionDenied: return kExitDenied;
+    case RunErrorCode::kPermissionDenied:
+      return kExitDenied;
     case RunErrorCode::kExtensionNotFound:
     case RunErrorCode::kMethodNotFound:
-    case RunErrorCode::kSuspensionNotFound: return kExitNotFound;
-    case RunErrorCode::kInternalError: return kExitInternal;
-    default: return IsLimitError(code) ? kExitLimit : kExitFailed;
+    case RunErrorCode::kSuspensionNotFound:
+      return kExitNotFound;
+    case RunErrorCode::kInternalError:
+      return kExitInternal;
+    default:
+      return IsLimitError(code) ? kExitLimit : kExitFailed;
   }
 }
 
 int ExitCodeOf(Code code) {
   switch (code) {
-    case Code::kInvalidArgument: return kExitUsage;
-    case Code::kNotFound: return kExitNotFound;
-    case Code::kPermissionDenied: return kExitFailed;  // Of the operating system, not of a run.
+    case Code::kInvalidArgument:
+      return kExitUsage;
+    case Code::kNotFound:
+      return kExitNotFound;
+    case Code::kPermissionDenied:
+      return kExitFailed;  // Of the operating system, not of a run.
     case Code::kResourceExhausted:
-    case Code::kDeadlineExceeded: return kExitLimit;
-    case Code::kDataLoss: return kExitFailed;
+    case Code::kDeadlineExceeded:
+      return kExitLimit;
+    case Code::kDataLoss:
+      return kExitFailed;
     case Code::kUnavailable:
-    case Code::kInternal: return kExitInternal;
+    case Code::kInternal:
+      return kExitInternal;
   }
   return kExitInternal;
 }

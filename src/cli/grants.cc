@@ -12,7 +12,8 @@
 namespace nexus {
 namespace {
 
-Result<std::uint64_t> ReadCount(std::string_view grant, std::string_view name, std::string_view text) {
+Result<std::uint64_t> ReadCount(std::string_view grant, std::string_view name,
+                                std::string_view text) {
   std::uint64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error == std::errc() && end == text.data() + text.size() && number > 0) return number;
@@ -33,10 +34,12 @@ Result<std::int64_t> ReadDurationMs(std::string_view grant, std::string_view tex
   }
   std::uint64_t number = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-  const bool good = unit_ms != 0 && error == std::errc() && end == digits.data() + digits.size() && number > 0 &&
-                    number < 1'000'000'000;
+  const bool good = unit_ms != 0 && error == std::errc() && end == digits.data() + digits.size() &&
+                    number > 0 && number < 1'000'000'000;
   if (good) return static_cast<std::int64_t>(number) * unit_ms;
-  return Fail(Code::kInvalidArgument, fmt::format("--cap {}: for={}: write a time such as 500ms, 30s, 5m or 2h", grant, text));
+  return Fail(
+      Code::kInvalidArgument,
+      fmt::format("--cap {}: for={}: write a time such as 500ms, 30s, 5m or 2h", grant, text));
 }
 
 }  // namespace
@@ -51,28 +54,30 @@ Result<Grant> ParseGrant(std::string_view text, std::int64_t now_unix_ms) {
   for (const std::string_view condition : Split(text.substr(question + 1), '&')) {
     const std::size_t equals = condition.find('=');
     const std::string_view name = condition.substr(0, equals);
-    const std::string_view value = equals == std::string_view::npos ? "" : condition.substr(equals + 1);
+    const std::string_view value =
+        equals == std::string_view::npos ? "" : condition.substr(equals + 1);
     if (name == "path" && !value.empty()) {
       grant.conditions.path_prefix = std::string(value);
     } else if (name == "calls") {
       NEXUS_TRY(const std::uint64_t calls, ReadCount(text, name, value));
-      grant.conditions.calls_max =
-          static_cast<std::uint32_t>(std::min<std::uint64_t>(calls, std::numeric_limits<std::uint32_t>::max()));
+      grant.conditions.calls_max = static_cast<std::uint32_t>(
+          std::min<std::uint64_t>(calls, std::numeric_limits<std::uint32_t>::max()));
     } else if (name == "for") {
       NEXUS_TRY(const std::int64_t duration_ms, ReadDurationMs(text, value));
       grant.conditions.expires_unix_ms = now_unix_ms + duration_ms;
     } else {
       constexpr std::array<std::string_view, 3> kNames = {"path", "calls", "for"};
-      return Fail(Code::kInvalidArgument,
-                  fmt::format("--cap {}: unknown condition '{}'{}: write ?path=PREFIX, ?calls=N or ?for=TIME, joined "
-                              "with '&'",
-                              text, condition, DidYouMean(name, kNames)));
+      return Fail(Code::kInvalidArgument, fmt::format("--cap {}: unknown condition '{}'{}: write "
+                                                      "?path=PREFIX, ?calls=N or ?for=TIME, joined "
+                                                      "with '&'",
+                                                      text, condition, DidYouMean(name, kNames)));
     }
   }
   return grant;
 }
 
-Result<CapabilitySet> ParseGrants(const std::vector<std::string>& texts, bool with_state, std::int64_t now_unix_ms) {
+Result<CapabilitySet> ParseGrants(const std::vector<std::string>& texts, bool with_state,
+                                  std::int64_t now_unix_ms) {
   std::vector<Grant> grants;
   if (with_state) {
     grants.push_back({.token = {.type = "state:read", .scope = "*"}, .conditions = {}});

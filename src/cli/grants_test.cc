@@ -19,11 +19,13 @@ TEST(ParseGrant, ReadsConditions) {
 }
 
 TEST(ParseGrant, RefusesWhatItDoesNotKnow) {
-  for (const char* bad : {"", "ext", "stat:read:x", "ext:http?calls=0", "ext:http?calls=-1", "ext:http?calls=1x",
-                          "ext:http?for=5", "ext:http?for=m", "ext:http?path=", "ext:http?until=3", "ext:http?"}) {
+  for (const char* bad :
+       {"", "ext", "stat:read:x", "ext:http?calls=0", "ext:http?calls=-1", "ext:http?calls=1x",
+        "ext:http?for=5", "ext:http?for=m", "ext:http?path=", "ext:http?until=3", "ext:http?"}) {
     EXPECT_FALSE(ParseGrant(bad, 0).has_value()) << bad;
   }
-  EXPECT_THAT(ParseGrant("ext:http?cals=3", 0).error().message(), HasSubstr("did you mean 'calls'"));
+  EXPECT_THAT(ParseGrant("ext:http?cals=3", 0).error().message(),
+              HasSubstr("did you mean 'calls'"));
 }
 
 TEST(ParseGrants, GivesTheStateOnlyWhenThereIsOne) {

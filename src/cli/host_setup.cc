@@ -27,13 +27,14 @@ constexpr std::array<std::string_view, 4> kExtensions = {"http", "code", "kv", "
 // The members of a configuration object, each of which must be known.
 class Settings {
  public:
-  Settings(std::string name, ValueObject values) : name_(std::move(name)), values_(std::move(values)) {}
+  Settings(std::string name, ValueObject values)
+      : name_(std::move(name)), values_(std::move(values)) {}
 
   Status CheckNames(std::span<const std::string_view> known) const {
     for (const auto& [key, value] : values_) {
       if (std::find(known.begin(), known.end(), key) != known.end()) continue;
-      return Fail(Code::kInvalidArgument,
-                  fmt::format("--ext {}: unknown setting '{}'{}", name_, key, DidYouMean(key, known)));
+      return Fail(Code::kInvalidArgument, fmt::format("--ext {}: unknown setting '{}'{}", name_,
+                                                      key, DidYouMean(key, known)));
     }
     return {};
   }
@@ -54,7 +55,8 @@ class Settings {
     const Value* value = values_.Find(key);
     if (value == nullptr) return {};
     const double* number = value->As<double>();
-    if (number == nullptr || *number < 1 || *number > 1e12) return Wrong(key, "a number from 1 to 1e12");
+    if (number == nullptr || *number < 1 || *number > 1e12)
+      return Wrong(key, "a number from 1 to 1e12");
     out = static_cast<Number>(*number);
     return {};
   }
@@ -73,14 +75,17 @@ class Settings {
 
  private:
   Status Wrong(std::string_view key, std::string_view form) const {
-    return Fail(Code::kInvalidArgument, fmt::format("--ext {}: setting '{}' must be {}", name_, key, form));
+    return Fail(Code::kInvalidArgument,
+                fmt::format("--ext {}: setting '{}' must be {}", name_, key, form));
   }
   std::string name_;
   ValueObject values_;
 };
 
-Result<std::shared_ptr<Extension>> MakeHttp(const Settings& settings, const ExtensionChoice& choice) {
-  static constexpr std::array<std::string_view, 5> kNames = {"allow", "timeoutMs", "maxBytes", "maxCalls", "userAgent"};
+Result<std::shared_ptr<Extension>> MakeHttp(const Settings& settings,
+                                            const ExtensionChoice& choice) {
+  static constexpr std::array<std::string_view, 5> kNames = {"allow", "timeoutMs", "maxBytes",
+                                                             "maxCalls", "userAgent"};
   NEXUS_TRY_STATUS(settings.CheckNames(kNames));
   HttpOptions options;
   std::vector<std::string> hosts = choice.allowed_hosts;
@@ -95,9 +100,10 @@ Result<std::shared_ptr<Extension>> MakeHttp(const Settings& settings, const Exte
   return std::make_shared<HttpExtension>(std::move(options));
 }
 
-Result<std::shared_ptr<Extension>> MakeCode(const Settings& settings, const ExtensionChoice& choice) {
-  static constexpr std::array<std::string_view, 5> kNames = {"root", "readOnly", "followLinks", "maxReadBytes",
-                                                             "maxWriteBytes"};
+Result<std::shared_ptr<Extension>> MakeCode(const Settings& settings,
+                                            const ExtensionChoice& choice) {
+  static constexpr std::array<std::string_view, 5> kNames = {"root", "readOnly", "followLinks",
+                                                             "maxReadBytes", "maxWriteBytes"};
   NEXUS_TRY_STATUS(settings.CheckNames(kNames));
   CodeOptions options;
   options.root = choice.workspace;
@@ -111,7 +117,8 @@ Result<std::shared_ptr<Extension>> MakeCode(const Settings& settings, const Exte
   NEXUS_TRY_STATUS(settings.ReadNumber("maxReadBytes", options.read_bytes_max));
   NEXUS_TRY_STATUS(settings.ReadNumber("maxWriteBytes", options.write_bytes_max));
   if (options.root.empty()) {
-    return Fail(Code::kInvalidArgument, "the extension 'code' needs a folder: add --workspace DIR (or DIR:ro)");
+    return Fail(Code::kInvalidArgument,
+                "the extension 'code' needs a folder: add --workspace DIR (or DIR:ro)");
   }
   Result<std::shared_ptr<CodeExtension>> code = CodeExtension::Create(std::move(options));
   if (!code) return std::unexpected(std::move(code).error().Context("--workspace"));
@@ -119,7 +126,8 @@ Result<std::shared_ptr<Extension>> MakeCode(const Settings& settings, const Exte
 }
 
 Result<std::shared_ptr<Extension>> MakeKv(const Settings& settings, const ExtensionChoice& choice) {
-  static constexpr std::array<std::string_view, 4> kNames = {"file", "namespace", "maxKeys", "maxBytes"};
+  static constexpr std::array<std::string_view, 4> kNames = {"file", "namespace", "maxKeys",
+                                                             "maxBytes"};
   NEXUS_TRY_STATUS(settings.CheckNames(kNames));
   KvOptions options;
   options.file = choice.kv_file;
@@ -132,14 +140,16 @@ Result<std::shared_ptr<Extension>> MakeKv(const Settings& settings, const Extens
   return *std::move(kv);
 }
 
-Result<std::shared_ptr<Extension>> Make(std::string_view name, const Settings& settings, const ExtensionChoice& choice) {
+Result<std::shared_ptr<Extension>> Make(std::string_view name, const Settings& settings,
+                                        const ExtensionChoice& choice) {
   if (name == "http") return MakeHttp(settings, choice);
   if (name == "code") return MakeCode(settings, choice);
   if (name == "kv") return MakeKv(settings, choice);
   return std::make_shared<TestExtension>();
 }
 
-// Extensions that options other than --ext ask for. `*` asks for those that need no more to be said.
+// Extensions that options other than --ext ask for. `*` asks for those that need no more to be
+// said.
 std::vector<std::string> ImpliedNames(const ExtensionChoice& choice) {
   std::vector<std::string> names;
   if (!choice.allowed_hosts.empty()) names.emplace_back("http");
@@ -164,14 +174,16 @@ Result<Registry> BuildRegistry(const ExtensionChoice& choice) {
     const std::size_t equals = text.find('=');
     const std::string name = text.substr(0, equals);
     if (std::find(kExtensions.begin(), kExtensions.end(), name) == kExtensions.end()) {
-      return Fail(Code::kInvalidArgument, fmt::format("--ext {}: there is no such extension{}: the extensions are {}",
-                                                      name, DidYouMean(name, kExtensions), fmt::join(kExtensions, ", ")));
+      return Fail(Code::kInvalidArgument,
+                  fmt::format("--ext {}: there is no such extension{}: the extensions are {}", name,
+                              DidYouMean(name, kExtensions), fmt::join(kExtensions, ", ")));
     }
     ValueObject values;
     if (equals != std::string::npos) {
       NEXUS_TRY(values, ReadJsonObject("--ext " + name, text.substr(equals + 1)));
     }
-    NEXUS_TRY(std::shared_ptr<Extension> extension, Make(name, Settings(name, std::move(values)), choice));
+    NEXUS_TRY(std::shared_ptr<Extension> extension,
+              Make(name, Settings(name, std::move(values)), choice));
     NEXUS_TRY_STATUS(registry.Add(std::move(extension)));
   }
   for (const std::string& name : ImpliedNames(choice)) {
@@ -194,7 +206,8 @@ Result<std::unique_ptr<Sandbox>> OpenSandbox(const Places& places) {
 
 BundleOptions BundlingAt(const Places& places) {
   BundleOptions options;
-  Result<std::filesystem::path> cache = places.cache_dir.empty() ? CacheDir() : Result<std::filesystem::path>(places.cache_dir);
+  Result<std::filesystem::path> cache =
+      places.cache_dir.empty() ? CacheDir() : Result<std::filesystem::path>(places.cache_dir);
   const Result<std::filesystem::path> state = StateDir();
   if (!cache || !state) return options;
   Result<std::string> key = LoadOrCreateKey(*state / "signing.key");

@@ -36,8 +36,8 @@ struct Places {
 /// The sandbox of this process. Errors: as Sandbox::Create.
 Result<std::unique_ptr<Sandbox>> OpenSandbox(const Places& places);
 
-/// For BundleFile: kept bundles are signed with the installation's key. Never fails: without a place
-/// to keep them, bundles are not kept.
+/// For BundleFile: kept bundles are signed with the installation's key. Never fails: without a
+/// place to keep them, bundles are not kept.
 BundleOptions BundlingAt(const Places& places);
 
 }  // namespace nexus

@@ -27,7 +27,8 @@ constexpr std::size_t kInstanceBytes = 280 * 1024;
 class InspectCommand final : public Command {
  public:
   CLI::App* Declare(CLI::App& root) override {
-    CLI::App* app = root.add_subcommand("inspect", "Show what a program will ask for and cost, without running it");
+    CLI::App* app = root.add_subcommand(
+        "inspect", "Show what a program will ask for and cost, without running it");
     app->add_option("FILE", file_, "The program")->required();
     AddCacheDir(*app, places_);
     AddJsonFlag(*app, json_);
@@ -39,7 +40,8 @@ class InspectCommand final : public Command {
     Result<std::unique_ptr<Sandbox>> sandbox = OpenSandbox(places_);
     if (!sandbox) return FailWith(sandbox.error(), json_);
     auto prepared = PrepareFile(file_, BundlingAt(places_));
-    if (!prepared) return FailWith(std::move(prepared.error().error), prepared.error().exit_code, json_);
+    if (!prepared)
+      return FailWith(std::move(prepared.error().error), prepared.error().exit_code, json_);
     auto program = (*sandbox)->Load(prepared->spec);
     if (!program) {
       const int exit_code = ExitCodeOf(program.error().error.code);
@@ -69,11 +71,12 @@ class InspectCommand final : public Command {
     return Value::Object({{"file", file}, {"line", at.line}, {"column", at.column}});
   }
 
-  static Value Describe(const PreparedProgram& prepared, const Program& program, const Inference& inference) {
+  static Value Describe(const PreparedProgram& prepared, const Program& program,
+                        const Inference& inference) {
     ValueArray capabilities;
     for (const InferredCapability& capability : inference.capabilities) {
-      capabilities.push_back(Value::Object(
-          {{"token", capability.token.ToString()}, {"firstUse", Place(prepared, capability.first_use)}}));
+      capabilities.push_back(Value::Object({{"token", capability.token.ToString()},
+                                            {"firstUse", Place(prepared, capability.first_use)}}));
     }
     ValueArray dynamic_uses;
     for (const DynamicUse& use : inference.dynamic_uses) {
@@ -100,52 +103,66 @@ class InspectCommand final : public Command {
                                     {"compile", report.compilation_us},
                                     {"image", report.image_us}})},
          {"cacheHit", report.cache_hit},
-         {"estimate", Value::Object({{"memoryBytes", report.image_pages * kPageBytes + kInstanceBytes},
-                                     {"firstStartUs", static_cast<double>(prepared.took.count()) +
-                                                          static_cast<double>(report.compilation_us + report.image_us)}})},
+         {"estimate",
+          Value::Object({{"memoryBytes", report.image_pages * kPageBytes + kInstanceBytes},
+                         {"firstStartUs",
+                          static_cast<double>(prepared.took.count()) +
+                              static_cast<double>(report.compilation_us + report.image_us)}})},
          {"key", program.key()},
          {"imageHash", program.image_hash()}});
   }
 
   static std::string PlaceText(const Value& place) {
-    return fmt::format("{}:{}:{}", place.StringOr("file", ""), place.NumberOr("line", 0), place.NumberOr("column", 0));
+    return fmt::format("{}:{}:{}", place.StringOr("file", ""), place.NumberOr("line", 0),
+                       place.NumberOr("column", 0));
   }
 
-  void Print(const PreparedProgram& prepared, const Program& program, const Inference& inference) const {
+  void Print(const PreparedProgram& prepared, const Program& program,
+             const Inference& inference) const {
     const Terminal out(stdout);
     const Value facts = Describe(prepared, program, inference);
     const auto row = [&](std::string_view name, const std::string& text) {
       out.Line(fmt::format("{} {}", out.Styled(Style::kBold, fmt::format("{:<13}", name)), text));
     };
-    row("file", fmt::format("{} ({}{})", prepared.spec.name, prepared.is_module ? "module" : "handler body",
-                            prepared.bundled ? fmt::format(", bundled from {} files", prepared.inputs.size()) : ""));
+    row("file",
+        fmt::format("{} ({}{})", prepared.spec.name, prepared.is_module ? "module" : "handler body",
+                    prepared.bundled
+                        ? fmt::format(", bundled from {} files", prepared.inputs.size())
+                        : ""));
     std::vector<std::string> imports;
-    for (const Value& name : *facts.Find("imports")->As<ValueArray>()) imports.push_back(*name.As<std::string>());
+    for (const Value& name : *facts.Find("imports")->As<ValueArray>())
+      imports.push_back(*name.As<std::string>());
     if (!imports.empty()) row("imports", fmt::format("{}", fmt::join(imports, ", ")));
     std::string command = fmt::format("nexus run {}", prepared.spec.name);
     if (inference.capabilities.empty()) row("capabilities", "none");
     bool first = true;
     for (const Value& capability : *facts.Find("capabilities")->As<ValueArray>()) {
       const std::string token(capability.StringOr("token", ""));
-      row(first ? "capabilities" : "", fmt::format("{:<28} {}", token,
-                                                  out.Styled(Style::kDim, PlaceText(*capability.Find("firstUse")))));
+      row(first ? "capabilities" : "",
+          fmt::format("{:<28} {}", token,
+                      out.Styled(Style::kDim, PlaceText(*capability.Find("firstUse")))));
       command += " --cap " + token;
       first = false;
     }
     for (const Value& use : *facts.Find("dynamicUses")->As<ValueArray>()) {
-      row("dynamic use", fmt::format("{} at {}: its token must be granted by hand", use.StringOr("what", ""),
-                                     PlaceText(*use.Find("at"))));
+      row("dynamic use", fmt::format("{} at {}: its token must be granted by hand",
+                                     use.StringOr("what", ""), PlaceText(*use.Find("at"))));
     }
     const LoadReport& report = program.load_report();
-    row("size", fmt::format("source {}, JavaScript {}, bytecode {}, image {}", FormatBytes(prepared.source.size()),
-                            FormatBytes(prepared.spec.text.size()), FormatBytes(report.bytecode_bytes),
-                            FormatBytes(report.image_pages * kPageBytes)));
-    row("compile", report.cache_hit ? std::string("in the cache")
-                                    : fmt::format("{}, image {}", FormatDuration(report.compilation_us),
-                                                  FormatDuration(report.image_us)));
+    row("size",
+        fmt::format("source {}, JavaScript {}, bytecode {}, image {}",
+                    FormatBytes(prepared.source.size()), FormatBytes(prepared.spec.text.size()),
+                    FormatBytes(report.bytecode_bytes),
+                    FormatBytes(report.image_pages * kPageBytes)));
+    row("compile", report.cache_hit
+                       ? std::string("in the cache")
+                       : fmt::format("{}, image {}", FormatDuration(report.compilation_us),
+                                     FormatDuration(report.image_us)));
     row("estimate", fmt::format("an instance takes about {}; the first start took {}",
-                                FormatBytes(static_cast<unsigned long long>(facts.Find("estimate")->NumberOr("memoryBytes", 0))),
-                                FormatDuration(static_cast<unsigned long long>(facts.Find("estimate")->NumberOr("firstStartUs", 0)))));
+                                FormatBytes(static_cast<unsigned long long>(
+                                    facts.Find("estimate")->NumberOr("memoryBytes", 0))),
+                                FormatDuration(static_cast<unsigned long long>(
+                                    facts.Find("estimate")->NumberOr("firstStartUs", 0)))));
     row("run it", command);
   }
 

@@ -11,7 +11,8 @@
 namespace nexus {
 namespace {
 
-Result<std::string> ReadText(std::string_view option, const std::string& text, std::string& source) {
+Result<std::string> ReadText(std::string_view option, const std::string& text,
+                             std::string& source) {
   if (text == "-") {
     source = "standard input";
     return std::string{std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
@@ -33,15 +34,17 @@ Result<Value> ReadJsonArgument(std::string_view option, const std::string& text)
   NEXUS_TRY(const std::string json, ReadText(option, text, source));
   Result<Value> value = ParseJson(json);
   if (value) return value;
-  return Fail(Code::kInvalidArgument, fmt::format("{}: {} is not JSON: {}: write JSON, @FILE or - (standard input)",
-                                                  option, source, value.error().message()));
+  return Fail(Code::kInvalidArgument,
+              fmt::format("{}: {} is not JSON: {}: write JSON, @FILE or - (standard input)", option,
+                          source, value.error().message()));
 }
 
 Result<ValueObject> ReadJsonObject(std::string_view option, const std::string& text) {
   NEXUS_TRY(Value value, ReadJsonArgument(option, text));
   if (ValueObject* object = value.As<ValueObject>()) return std::move(*object);
-  return Fail(Code::kInvalidArgument, fmt::format("{}: must be a JSON object such as {{\"name\": 1}}, not {}", option,
-                                                  value.TypeName()));
+  return Fail(Code::kInvalidArgument,
+              fmt::format("{}: must be a JSON object such as {{\"name\": 1}}, not {}", option,
+                          value.TypeName()));
 }
 
 }  // namespace nexus

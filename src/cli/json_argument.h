@@ -10,8 +10,8 @@
 namespace nexus {
 
 /// `text` is JSON, `@FILE`, or `-` for standard input (which can be read once).
-/// Errors: "--args: ..." with `option` in front; kNotFound for a missing file, kInvalidArgument with
-/// line, column and a snippet for malformed JSON.
+/// Errors: "--args: ..." with `option` in front; kNotFound for a missing file, kInvalidArgument
+/// with line, column and a snippet for malformed JSON.
 Result<Value> ReadJsonArgument(std::string_view option, const std::string& text);
 
 /// As above, and an object.

@@ -36,12 +36,14 @@ std::string ShowPath(const StateMutation& mutation) {
 
 // Prints the lines of one kind of effect, and how many more there are.
 template <typename T, typename F>
-void PrintEffects(const std::vector<T>& effects, std::string_view label, const Terminal& err, F&& show) {
+void PrintEffects(const std::vector<T>& effects, std::string_view label, const Terminal& err,
+                  F&& show) {
   for (std::size_t i = 0; i < effects.size() && i < kEffectsShownMax; ++i) {
     err.Line(fmt::format("{} {}", err.Styled(Style::kCyan, label), Printable(show(effects[i]))));
   }
   if (effects.size() > kEffectsShownMax) {
-    err.Line(err.Styled(Style::kDim, fmt::format("{} ... and {} more (--json shows all)", label, effects.size() - kEffectsShownMax)));
+    err.Line(err.Styled(Style::kDim, fmt::format("{} ... and {} more (--json shows all)", label,
+                                                 effects.size() - kEffectsShownMax)));
   }
 }
 
@@ -49,7 +51,8 @@ std::string Summary(const RunResult& result) {
   const RunMetrics& metrics = result.metrics;
   std::uint64_t calls = 0;
   for (const auto& [name, count] : metrics.host_calls) calls += count;
-  std::string text = fmt::format("{} in {}", RunStatusName(result.status), FormatDuration(metrics.duration_us));
+  std::string text =
+      fmt::format("{} in {}", RunStatusName(result.status), FormatDuration(metrics.duration_us));
   if (calls > 0) text += fmt::format(", {} host call{}", calls, calls == 1 ? "" : "s");
   if (metrics.suspensions > 0) text += fmt::format(", {} suspended", metrics.suspensions);
   text += fmt::format(", {} memory", FormatBytes(metrics.memory_peak_bytes));
@@ -63,7 +66,8 @@ std::string Summary(const RunResult& result) {
 }  // namespace
 
 std::string HintFor(const RunError& error) {
-  if (error.code == RunErrorCode::kPermissionDenied && !error.capability.empty()) return "--cap " + error.capability;
+  if (error.code == RunErrorCode::kPermissionDenied && !error.capability.empty())
+    return "--cap " + error.capability;
   if (error.limit.empty()) return "";
   const bool time = error.limit == "wall" || error.limit == "cpu" || error.limit == "deadline";
   const bool size = error.limit == "memory" || error.limit == "stack" || error.limit == "log" ||
@@ -97,15 +101,17 @@ void PrintLog(const LogEntry& entry, const Terminal& err) {
   const Style style = entry.level == LogLevel::kError  ? Style::kRed
                       : entry.level == LogLevel::kWarn ? Style::kYellow
                                                        : Style::kDim;
-  err.Line(fmt::format("{} {}", err.Styled(style, fmt::format("[{}]", LogLevelName(entry.level))), Printable(entry.message)));
+  err.Line(fmt::format("{} {}", err.Styled(style, fmt::format("[{}]", LogLevelName(entry.level))),
+                       Printable(entry.message)));
 }
 
 void PrintError(const RunError& error, const Terminal& err) {
-  err.Line(fmt::format("{} {}", err.Styled(Style::kRed, fmt::format("error[{}]:", RunErrorCodeName(error.code))),
-                       err.Styled(Style::kBold, Printable(error.message))));
+  err.Line(fmt::format(
+      "{} {}", err.Styled(Style::kRed, fmt::format("error[{}]:", RunErrorCodeName(error.code))),
+      err.Styled(Style::kBold, Printable(error.message))));
   if (error.location.known()) {
-    err.Line(fmt::format("{} {}:{}:{}", err.Styled(Style::kBlue, "  -->"), Printable(error.file), error.location.line,
-                         error.location.column));
+    err.Line(fmt::format("{} {}:{}:{}", err.Styled(Style::kBlue, "  -->"), Printable(error.file),
+                         error.location.line, error.location.column));
   }
   if (!error.snippet.empty()) {
     std::string_view snippet = error.snippet;
@@ -122,8 +128,11 @@ void PrintError(const RunError& error, const Terminal& err) {
   }
   const std::string hint = HintFor(error);
   if (!hint.empty()) {
-    const std::string_view what = error.code == RunErrorCode::kPermissionDenied ? "to allow it, add" : "to raise the limit, add for example";
-    err.Line(fmt::format("{} {} {}", err.Styled(Style::kGreen, "hint:"), what, err.Styled(Style::kBold, hint)));
+    const std::string_view what = error.code == RunErrorCode::kPermissionDenied
+                                      ? "to allow it, add"
+                                      : "to raise the limit, add for example";
+    err.Line(fmt::format("{} {} {}", err.Styled(Style::kGreen, "hint:"), what,
+                         err.Styled(Style::kBold, hint)));
   }
 }
 
@@ -135,7 +144,8 @@ void PrintResult(const RunResult& result, const Terminal& out, const Terminal& e
   }
   PrintEffects(result.state_mutations, "state", err, [](const StateMutation& mutation) {
     const bool set = mutation.operation == StateMutation::Operation::kSet;
-    return set ? fmt::format("{} = {}", ShowPath(mutation), Brief(mutation.value)) : "delete " + ShowPath(mutation);
+    return set ? fmt::format("{} = {}", ShowPath(mutation), Brief(mutation.value))
+               : "delete " + ShowPath(mutation);
   });
   PrintEffects(result.events, "event", err, [](const EmittedEvent& event) {
     return fmt::format("{} {}", event.name, Brief(event.payload));

@@ -23,8 +23,8 @@ RunResult FailedResult(RunError error);
 /// A return value: a string as it is, anything else as indented JSON. Nothing for undefined.
 std::string ShowValue(const Value& value);
 
-/// The return value goes to `out` alone, so that it can be piped; effects, error and a summary go to
-/// `err`.
+/// The return value goes to `out` alone, so that it can be piped; effects, error and a summary go
+/// to `err`.
 void PrintResult(const RunResult& result, const Terminal& out, const Terminal& err);
 void PrintError(const RunError& error, const Terminal& err);
 void PrintLog(const LogEntry& entry, const Terminal& err);

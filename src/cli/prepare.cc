@@ -33,7 +33,8 @@ PrepareFailure Failure(RunErrorCode code, std::string file, std::string message,
 
 // "3:7: reason" as a place and a reason, in the author's file.
 PrepareFailure ParseFailure(const std::string& file, const std::string& text, const Error& error) {
-  PrepareFailure failure = Failure(RunErrorCode::kCompilationError, file, error.message(), kExitFailed);
+  PrepareFailure failure =
+      Failure(RunErrorCode::kCompilationError, file, error.message(), kExitFailed);
   const char* const begin = error.message().data();
   const char* const end = begin + error.message().size();
   SourcePosition at;
@@ -47,8 +48,8 @@ PrepareFailure ParseFailure(const std::string& file, const std::string& text, co
   return failure;
 }
 
-PrepareFailure PlacedFailure(RunErrorCode code, const std::string& file, const std::string& text, SourcePosition at,
-                             std::string message) {
+PrepareFailure PlacedFailure(RunErrorCode code, const std::string& file, const std::string& text,
+                             SourcePosition at, std::string message) {
   PrepareFailure failure = Failure(code, file, std::move(message), kExitFailed);
   failure.error.location = at;
   failure.error.snippet = RenderSnippet(text, {.line = at.line, .column = at.column});
@@ -59,32 +60,38 @@ std::expected<std::string, PrepareFailure> ReadSource(const std::string& file) {
   if (file == "-") {
     std::string text{std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
     if (text.size() <= kSourceBytesMax) return text;
-    return std::unexpected(Failure(RunErrorCode::kCompilationError, "-", "more than 8 MiB of source", kExitFailed));
+    return std::unexpected(
+        Failure(RunErrorCode::kCompilationError, "-", "more than 8 MiB of source", kExitFailed));
   }
   Result<std::string> text = ReadFile(file, kSourceBytesMax);
   if (text) {
     const std::size_t invalid = FindInvalidUtf8(*text);
     if (invalid == kValid) return *std::move(text);
     const TextPosition at = PositionOf(*text, invalid);
-    return std::unexpected(Failure(RunErrorCode::kCompilationError, file,
-                                   fmt::format("{}:{}:{}: is not UTF-8: save the file as UTF-8", file, at.line, at.column),
-                                   kExitFailed));
+    return std::unexpected(Failure(
+        RunErrorCode::kCompilationError, file,
+        fmt::format("{}:{}:{}: is not UTF-8: save the file as UTF-8", file, at.line, at.column),
+        kExitFailed));
   }
   const bool missing = text.error().code() == Code::kNotFound;
-  const std::string message =
-      missing ? fmt::format("{}: there is no such file: check the path", file) : text.error().message();
-  return std::unexpected(Failure(missing ? RunErrorCode::kExecutionError : RunErrorCode::kCompilationError, file,
-                                 message, missing ? kExitNotFound : kExitFailed));
+  const std::string message = missing
+                                  ? fmt::format("{}: there is no such file: check the path", file)
+                                  : text.error().message();
+  return std::unexpected(
+      Failure(missing ? RunErrorCode::kExecutionError : RunErrorCode::kCompilationError, file,
+              message, missing ? kExitNotFound : kExitFailed));
 }
 
 // The language by the file's name. JSX is for the browser and no agent's business.
 std::expected<Language, PrepareFailure> LanguageOf(const std::string& file) {
   const std::string extension = fs::path(file).extension().string();
-  if (file == "-" || extension == ".js" || extension == ".mjs" || extension == ".cjs") return Language::kJavaScript;
-  if (extension == ".ts" || extension == ".mts" || extension == ".cts") return Language::kTypeScript;
-  return std::unexpected(Failure(RunErrorCode::kInvalidHandler, file,
-                                 fmt::format("{}: a program is a .js, .mjs, .ts or .mts file: rename it", file),
-                                 kExitUsage));
+  if (file == "-" || extension == ".js" || extension == ".mjs" || extension == ".cjs")
+    return Language::kJavaScript;
+  if (extension == ".ts" || extension == ".mts" || extension == ".cts")
+    return Language::kTypeScript;
+  return std::unexpected(Failure(
+      RunErrorCode::kInvalidHandler, file,
+      fmt::format("{}: a program is a .js, .mjs, .ts or .mts file: rename it", file), kExitUsage));
 }
 
 std::expected<void, PrepareFailure> BundleInto(PreparedProgram& program, const std::string& file,
@@ -98,7 +105,8 @@ std::expected<void, PrepareFailure> BundleInto(PreparedProgram& program, const s
   }
   Result<SourceMap> map = SourceMap::Parse(bundle->source_map);
   if (!map) {
-    return std::unexpected(Failure(RunErrorCode::kInternalError, file, "the bundler's source map: " + map.error().message(),
+    return std::unexpected(Failure(RunErrorCode::kInternalError, file,
+                                   "the bundler's source map: " + map.error().message(),
                                    kExitInternal));
   }
   program.spec.text = std::move(bundle->javascript);
@@ -110,8 +118,8 @@ std::expected<void, PrepareFailure> BundleInto(PreparedProgram& program, const s
   return {};
 }
 
-std::expected<void, PrepareFailure> Prepare(PreparedProgram& program, const std::string& file, Language language,
-                                            const BundleOptions& options) {
+std::expected<void, PrepareFailure> Prepare(PreparedProgram& program, const std::string& file,
+                                            Language language, const BundleOptions& options) {
   const std::string& source = program.source;
   Result<ModuleShape> shape = ReadModuleShape(source, language);
   if (!shape) return std::unexpected(ParseFailure(file, source, shape.error()));
@@ -129,8 +137,9 @@ std::expected<void, PrepareFailure> Prepare(PreparedProgram& program, const std:
     if (stripped->needs_bundler && !program.is_module) {
       return std::unexpected(PlacedFailure(
           RunErrorCode::kCompilationError, file, source, stripped->first_unerasable,
-          fmt::format("'{}' cannot be used in a handler body: make the file a module with `export default`",
-                      stripped->unerasable_what)));
+          fmt::format(
+              "'{}' cannot be used in a handler body: make the file a module with `export default`",
+              stripped->unerasable_what)));
     }
     wants_bundler = stripped->needs_bundler;
     if (!wants_bundler) {
@@ -144,21 +153,23 @@ std::expected<void, PrepareFailure> Prepare(PreparedProgram& program, const std:
   }
   if (!program.is_module) {
     const ImportFound& first = program.imports.front();
-    return std::unexpected(PlacedFailure(
-        RunErrorCode::kCompilationError, file, source, first.at,
-        fmt::format("\"{}\" cannot be imported in a handler body: make the file a module with `export default`",
-                    first.specifier)));
+    return std::unexpected(PlacedFailure(RunErrorCode::kCompilationError, file, source, first.at,
+                                         fmt::format("\"{}\" cannot be imported in a handler body: "
+                                                     "make the file a module with `export default`",
+                                                     first.specifier)));
   }
   if (file == "-") {
-    return std::unexpected(PlacedFailure(RunErrorCode::kCompilationError, file, source, program.imports.front().at,
-                                         "a program from standard input cannot import: save it in a file"));
+    return std::unexpected(
+        PlacedFailure(RunErrorCode::kCompilationError, file, source, program.imports.front().at,
+                      "a program from standard input cannot import: save it in a file"));
   }
   return BundleInto(program, file, options);
 }
 
 }  // namespace
 
-std::expected<PreparedProgram, PrepareFailure> PrepareFile(const std::string& file, const BundleOptions& options) {
+std::expected<PreparedProgram, PrepareFailure> PrepareFile(const std::string& file,
+                                                           const BundleOptions& options) {
   const auto start = std::chrono::steady_clock::now();
   PreparedProgram program;
   std::expected<Language, PrepareFailure> language = LanguageOf(file);
@@ -175,13 +186,13 @@ std::expected<PreparedProgram, PrepareFailure> PrepareFile(const std::string& fi
     if (prepared.error().error.file == file) prepared.error().error.file = shown;
     return std::unexpected(std::move(prepared).error());
   }
-  program.took =
-      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start);
+  program.took = std::chrono::duration_cast<std::chrono::microseconds>(
+      std::chrono::steady_clock::now() - start);
   return program;
 }
 
-Result<ProgramSpec> SpecFromParts(std::string name, std::string text, ProgramForm form, const std::string& source_map,
-                                  std::string author_text) {
+Result<ProgramSpec> SpecFromParts(std::string name, std::string text, ProgramForm form,
+                                  const std::string& source_map, std::string author_text) {
   ProgramSpec spec;
   spec.name = std::move(name);
   spec.text = std::move(text);

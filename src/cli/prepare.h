@@ -17,8 +17,8 @@ namespace nexus {
 
 struct PreparedProgram {
   ProgramSpec spec;
-  std::string source_map;                     ///< JSON text; empty when the code is what was written.
-  std::string source;                         ///< The file as the author wrote it.
+  std::string source_map;  ///< JSON text; empty when the code is what was written.
+  std::string source;      ///< The file as the author wrote it.
   bool is_module = false;
   bool bundled = false;
   bool bundle_cache_hit = false;
@@ -28,13 +28,14 @@ struct PreparedProgram {
 };
 
 /// Reads .js, .mjs, .cjs, .ts and .mts; "-" reads JavaScript from standard input.
-/// Errors: COMPILATION_ERROR and INVALID_HANDLER as BundleFile and the parser report them, with file,
-/// line, column and snippet. A file that cannot be read: `not_found` and EXECUTION_ERROR.
+/// Errors: COMPILATION_ERROR and INVALID_HANDLER as BundleFile and the parser report them, with
+/// file, line, column and snippet. A file that cannot be read: `not_found` and EXECUTION_ERROR.
 struct PrepareFailure {
   RunError error;
   int exit_code = 1;
 };
-std::expected<PreparedProgram, PrepareFailure> PrepareFile(const std::string& file, const BundleOptions& options);
+std::expected<PreparedProgram, PrepareFailure> PrepareFile(const std::string& file,
+                                                           const BundleOptions& options);
 
 /// A spec again from its saved parts (run files).
 Result<ProgramSpec> SpecFromParts(std::string name, std::string text, ProgramForm form,

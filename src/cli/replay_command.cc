@@ -37,7 +37,9 @@ class ReplayCommand final : public Command {
     if (!archive) return FailWith(archive.error(), json_);
     if (list_) return List(*archive);
     if (run_.empty()) {
-      return FailWith(Error(Code::kInvalidArgument, "replay: name a run: its id, a .nxr file or 'last'"), json_);
+      return FailWith(
+          Error(Code::kInvalidArgument, "replay: name a run: its id, a .nxr file or 'last'"),
+          json_);
     }
     Result<SavedRun> saved = archive->Load(run_);
     if (!saved) return FailWith(saved.error(), json_);
@@ -49,7 +51,8 @@ class ReplayCommand final : public Command {
       return FailWith(std::move(program.error().error), exit_code, json_);
     }
     if ((*program)->key() != saved->program_key) {
-      Terminal(stderr).Line("warning: the run was made by another version of the engine; it may go another way");
+      Terminal(stderr).Line(
+          "warning: the run was made by another version of the engine; it may go another way");
     }
     const Result<RunResult> result = (*sandbox)->Replay(*program, saved->recording);
     if (!result) return FailWith(result.error(), json_);
@@ -62,7 +65,8 @@ class ReplayCommand final : public Command {
     if (json_) {
       ValueArray runs;
       for (const std::string& id : ids) {
-        runs.push_back(Value::Object({{"runId", id}, {"at", Date{static_cast<double>(UlidUnixMs(id))}}}));
+        runs.push_back(
+            Value::Object({{"runId", id}, {"at", Date{static_cast<double>(UlidUnixMs(id))}}}));
       }
       PrintJson(Value(std::move(runs)));
       return kExitSuccess;
@@ -90,7 +94,9 @@ class ReplayCommand final : public Command {
       err.Line(err.Styled(Style::kRed, "the replay differs from the recorded run"));
       return kExitFailed;
     }
-    if (!json_) err.Line(err.Styled(Style::kDim, fmt::format("replayed {}: the same as recorded", saved.run_id)));
+    if (!json_)
+      err.Line(
+          err.Styled(Style::kDim, fmt::format("replayed {}: the same as recorded", saved.run_id)));
     return ExitCodeOf(result);
   }
 

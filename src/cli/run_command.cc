@@ -10,8 +10,8 @@
 #include "base/json.h"
 #include "cli/exit_codes.h"
 #include "cli/grants.h"
-#include "cli/interrupt.h"
 #include "cli/internal/command.h"
+#include "cli/interrupt.h"
 #include "cli/json_argument.h"
 #include "cli/output.h"
 #include "cli/prepare.h"
@@ -33,7 +33,8 @@ A run has $log and the given --state, and no other right: each --cap adds one. G
 Exit codes: 0 success, 1 the program failed, 2 wrong usage, 3 denied, 4 a limit, 5 not found, 70 internal.)";
 
 std::int64_t NowUnixMs() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
       .count();
 }
 
@@ -86,28 +87,39 @@ class RunCommand final : public Command {
 
 CLI::App* RunCommand::Declare(CLI::App& root) {
   CLI::App* app = root.add_subcommand("run", "Run a program in a fresh sandbox");
-  app->add_option("FILE", file_, "A .js, .mjs, .ts or .mts file, or - for standard input")->required();
+  app->add_option("FILE", file_, "A .js, .mjs, .ts or .mts file, or - for standard input")
+      ->required();
   app->add_option("--args", args_, "The program's $args: JSON, @FILE or -")->type_name("JSON");
-  app->add_option("--state", state_, "The program's $state, which it may read and write: JSON, @FILE or -")
+  app->add_option("--state", state_,
+                  "The program's $state, which it may read and write: JSON, @FILE or -")
       ->type_name("JSON");
-  app->add_option("--save-state", save_state_, "Write the state after the run to this file")->type_name("FILE");
-  app->add_option("--cap", choice_.capabilities, "Grant a capability, e.g. ext:http.get or state:read:count; repeat")
+  app->add_option("--save-state", save_state_, "Write the state after the run to this file")
+      ->type_name("FILE");
+  app->add_option("--cap", choice_.capabilities,
+                  "Grant a capability, e.g. ext:http.get or state:read:count; repeat")
       ->type_name("TOKEN")
       ->allow_extra_args(false);
-  app->add_option("--limit", limits_, "Set a limit: wall, cpu, deadline, memory, stack, hostCalls, mutations, events, "
-                                      "viewCommands, log, result, suspensions or snapshot; repeat")
+  app->add_option("--limit", limits_,
+                  "Set a limit: wall, cpu, deadline, memory, stack, hostCalls, mutations, events, "
+                  "viewCommands, log, result, suspensions or snapshot; repeat")
       ->type_name("NAME=VALUE")
       ->allow_extra_args(false);
-  app->add_option("--ext", choice_.extensions, "Offer an extension: http, code, kv or test, with settings as NAME=JSON")
+  app->add_option("--ext", choice_.extensions,
+                  "Offer an extension: http, code, kv or test, with settings as NAME=JSON")
       ->type_name("NAME[=JSON]")
       ->allow_extra_args(false);
-  app->add_option("--workspace", choice_.workspace, "The folder $ext.code works in; DIR:ro for reading only")
+  app->add_option("--workspace", choice_.workspace,
+                  "The folder $ext.code works in; DIR:ro for reading only")
       ->type_name("DIR");
-  app->add_option("--allow-host", choice_.allowed_hosts, "A host $ext.http may speak to: HOST[:PORT] or *.DOMAIN; repeat")
+  app->add_option("--allow-host", choice_.allowed_hosts,
+                  "A host $ext.http may speak to: HOST[:PORT] or *.DOMAIN; repeat")
       ->type_name("HOST")
       ->allow_extra_args(false);
-  app->add_option("--kv", choice_.kv_file, "The file $ext.kv keeps its values in (default: in memory)")->type_name("FILE");
-  app->add_option("--seed", seed_, "Seed of Math.random (default: a new one for each run)")->type_name("N");
+  app->add_option("--kv", choice_.kv_file,
+                  "The file $ext.kv keeps its values in (default: in memory)")
+      ->type_name("FILE");
+  app->add_option("--seed", seed_, "Seed of Math.random (default: a new one for each run)")
+      ->type_name("N");
   app->add_flag("--watch", watch_, "Run again whenever the program or a file it imports changes");
   app->add_flag("--no-record", no_record_, "Do not keep the run for nexus replay");
   AddCacheDir(*app, places_);
@@ -132,7 +144,8 @@ Result<RunCommand::Inputs> RunCommand::ReadInputs() const {
   for (const std::string& limit : limits_) {
     const std::size_t equals = limit.find('=');
     if (equals == std::string::npos) {
-      return Fail(Code::kInvalidArgument, fmt::format("--limit {}: write NAME=VALUE, for example wall=2s", limit));
+      return Fail(Code::kInvalidArgument,
+                  fmt::format("--limit {}: write NAME=VALUE, for example wall=2s", limit));
     }
     if (Status set = inputs.limits.Set(limit.substr(0, equals), limit.substr(equals + 1)); !set) {
       return Fail(Code::kInvalidArgument, "--" + set.error().message());
@@ -142,8 +155,9 @@ Result<RunCommand::Inputs> RunCommand::ReadInputs() const {
   return inputs;
 }
 
-RunResult RunCommand::Execute(Sandbox& sandbox, ProgramPtr program, const Inputs& inputs, MemoryState& state,
-                              InterruptListener& interrupts, std::string& recording) {
+RunResult RunCommand::Execute(Sandbox& sandbox, ProgramPtr program, const Inputs& inputs,
+                              MemoryState& state, InterruptListener& interrupts,
+                              std::string& recording) {
   LogPrinter logs;
   ExecutionContext context;
   context.args = inputs.args;
@@ -163,8 +177,8 @@ RunResult RunCommand::Execute(Sandbox& sandbox, ProgramPtr program, const Inputs
 }
 
 // Keeping a run is a service, not a duty: failing to is a warning.
-void RunCommand::Keep(const PreparedProgram& prepared, const ProgramPtr& program, const RunResult& result,
-                      std::string recording) const {
+void RunCommand::Keep(const PreparedProgram& prepared, const ProgramPtr& program,
+                      const RunResult& result, std::string recording) const {
   if (no_record_ || recording.empty()) return;
   const SavedRun saved{.run_id = result.run_id,
                        .program_key = program->key(),
@@ -174,7 +188,9 @@ void RunCommand::Keep(const PreparedProgram& prepared, const ProgramPtr& program
                        .result_json = ComparableResult(result)};
   Result<RunArchive> archive = RunArchive::Open();
   const Status kept = archive ? archive->Save(saved) : Status(std::unexpected(archive.error()));
-  if (!kept) Terminal(stderr).Line(fmt::format("warning: the run is not kept for replay: {}", kept.error().message()));
+  if (!kept)
+    Terminal(stderr).Line(
+        fmt::format("warning: the run is not kept for replay: {}", kept.error().message()));
 }
 
 Status RunCommand::SaveState(const MemoryState& state) const {
@@ -187,7 +203,8 @@ Status RunCommand::SaveState(const MemoryState& state) const {
 int RunCommand::RunOnce(Sandbox& sandbox, const Inputs& inputs, InterruptListener& interrupts,
                         std::vector<std::filesystem::path>& watched) {
   std::expected<PreparedProgram, PrepareFailure> prepared = PrepareFile(file_, BundlingAt(places_));
-  if (!prepared) return FailWith(std::move(prepared.error().error), prepared.error().exit_code, json_);
+  if (!prepared)
+    return FailWith(std::move(prepared.error().error), prepared.error().exit_code, json_);
   watched = prepared->inputs;
   auto program = sandbox.Load(prepared->spec);
   if (!program) {
@@ -206,7 +223,8 @@ int RunCommand::RunOnce(Sandbox& sandbox, const Inputs& inputs, InterruptListene
   }
   std::fflush(stdout);
   if (Status saved = SaveState(state); !saved) {
-    PrintError({.code = RunErrorCode::kUnavailable, .message = saved.error().message()}, Terminal(stderr));
+    PrintError({.code = RunErrorCode::kUnavailable, .message = saved.error().message()},
+               Terminal(stderr));
     return kExitFailed;
   }
   return ExitCodeOf(result);
@@ -214,7 +232,9 @@ int RunCommand::RunOnce(Sandbox& sandbox, const Inputs& inputs, InterruptListene
 
 int RunCommand::Run() {
   if (watch_ && file_ == "-") {
-    return FailWith(Error(Code::kInvalidArgument, "--watch: standard input cannot be watched: name a file"), json_);
+    return FailWith(
+        Error(Code::kInvalidArgument, "--watch: standard input cannot be watched: name a file"),
+        json_);
   }
   Result<Inputs> inputs = ReadInputs();
   if (!inputs) return FailWith(inputs.error(), json_);
@@ -222,10 +242,12 @@ int RunCommand::Run() {
   Result<std::unique_ptr<Sandbox>> sandbox = OpenSandbox(places_);
   if (!sandbox) return FailWith(sandbox.error(), json_);
   std::error_code ignored;
-  std::vector<std::filesystem::path> watched = {std::filesystem::absolute(file_, ignored).lexically_normal()};
+  std::vector<std::filesystem::path> watched = {
+      std::filesystem::absolute(file_, ignored).lexically_normal()};
   for (;;) {
     // The watch begins before the run, so that a change during it is not missed.
-    Result<FileWatcher> watcher = watch_ ? FileWatcher::Create(watched) : Result<FileWatcher>(Fail(Code::kInternal, ""));
+    Result<FileWatcher> watcher =
+        watch_ ? FileWatcher::Create(watched) : Result<FileWatcher>(Fail(Code::kInternal, ""));
     const std::vector<std::filesystem::path> before = watched;
     const int exit_code = RunOnce(**sandbox, *inputs, interrupts, watched);
     if (!watch_) return exit_code;
@@ -239,7 +261,8 @@ int RunCommand::Run() {
       Terminal(stderr).Line(fmt::format("-- {} changed", DisplayPath(*changed)));
       continue;
     }
-    Terminal(stderr).Line(fmt::format("-- watching {} file{}", watched.size(), watched.size() == 1 ? "" : "s"));
+    Terminal(stderr).Line(
+        fmt::format("-- watching {} file{}", watched.size(), watched.size() == 1 ? "" : "s"));
     const auto changed = watcher->Wait(interrupts.interrupted_fd());
     if (!changed) return exit_code;
     Terminal(stderr).Line(fmt::format("-- {} changed", DisplayPath(*changed)));

@@ -25,9 +25,12 @@ constexpr std::string_view kExtension = ".nxr";
 
 std::string_view FormName(ProgramForm form) {
   switch (form) {
-    case ProgramForm::kAuto: return "auto";
-    case ProgramForm::kBody: return "body";
-    case ProgramForm::kModule: return "module";
+    case ProgramForm::kAuto:
+      return "auto";
+    case ProgramForm::kBody:
+      return "body";
+    case ProgramForm::kModule:
+      return "module";
   }
   return "auto";
 }
@@ -57,7 +60,8 @@ Result<SavedRun> DecodeSavedRun(std::string_view bytes) {
   bytes.remove_prefix(kMagic.size());
   const std::string_view checksum = bytes.substr(0, kSha256Bytes);
   bytes.remove_prefix(kSha256Bytes);
-  if (Sha256Bytes(bytes) != checksum) return Fail(Code::kDataLoss, "the saved run is damaged: its checksum is wrong");
+  if (Sha256Bytes(bytes) != checksum)
+    return Fail(Code::kDataLoss, "the saved run is damaged: its checksum is wrong");
   NEXUS_TRY(const Value value, DecodeValue(bytes));
   const auto text = [&](std::string_view key) { return std::string(value.StringOr(key, "")); };
   const Value* recording = value.Find("recording");
@@ -98,8 +102,8 @@ Result<RunArchive> RunArchive::Open() {
 
 Status RunArchive::Save(const SavedRun& run) const {
   NEXUS_TRY_STATUS(MakeDirs(folder_));
-  NEXUS_TRY_STATUS(
-      WriteFileAtomic(folder_ / (run.run_id + std::string(kExtension)), EncodeSavedRun(run), {.mode = 0600}));
+  NEXUS_TRY_STATUS(WriteFileAtomic(folder_ / (run.run_id + std::string(kExtension)),
+                                   EncodeSavedRun(run), {.mode = 0600}));
   KeepNewest(folder_, kExtension, kRunsMax);
   return {};
 }
@@ -128,18 +132,22 @@ Result<SavedRun> RunArchive::Load(const std::string& name) const {
       std::erase_if(ids, [&](const std::string& id) { return !id.starts_with(wanted); });
     }
     if (ids.size() > 1) {
-      return Fail(Code::kInvalidArgument, fmt::format("run '{}': {} runs begin so: write more of the id", name, ids.size()));
+      return Fail(
+          Code::kInvalidArgument,
+          fmt::format("run '{}': {} runs begin so: write more of the id", name, ids.size()));
     }
     if (ids.empty()) {
-      return Fail(Code::kNotFound, fmt::format("run '{}': there is no such file and no saved run of that id: nexus "
-                                               "replay --list shows them",
-                                               name));
+      return Fail(Code::kNotFound,
+                  fmt::format("run '{}': there is no such file and no saved run of that id: nexus "
+                              "replay --list shows them",
+                              name));
     }
     file = folder_ / (ids.front() + std::string(kExtension));
   }
   NEXUS_TRY(const std::string bytes, ReadFile(file));
   Result<SavedRun> run = DecodeSavedRun(bytes);
-  if (!run) return Fail(Code::kDataLoss, fmt::format("{}: {}", file.string(), run.error().message()));
+  if (!run)
+    return Fail(Code::kDataLoss, fmt::format("{}: {}", file.string(), run.error().message()));
   return run;
 }
 

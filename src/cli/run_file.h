@@ -13,9 +13,10 @@ namespace nexus {
 
 struct SavedRun {
   std::string run_id;
-  std::string program_key;  ///< The sandbox's key of the program, to tell when the engine has changed.
+  std::string
+      program_key;  ///< The sandbox's key of the program, to tell when the engine has changed.
   ProgramSpec spec;
-  std::string source_map;   ///< JSON text of spec.source_map.
+  std::string source_map;  ///< JSON text of spec.source_map.
   std::string recording;
   std::string result_json;  ///< What the run gave, without metrics; empty when it was too large.
 };

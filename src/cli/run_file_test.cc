@@ -21,7 +21,10 @@ using testing::HasSubstr;
 SavedRun Sample(std::string run_id) {
   return {.run_id = std::move(run_id),
           .program_key = "key",
-          .spec = {.name = "a.js", .text = "return 1", .form = ProgramForm::kBody, .author_text = "author"},
+          .spec = {.name = "a.js",
+                   .text = "return 1",
+                   .form = ProgramForm::kBody,
+                   .author_text = "author"},
           .source_map = "",
           .recording = std::string("\0\xff", 2),
           .result_json = "{}"};
@@ -72,14 +75,17 @@ TEST(ExitCodes, SayWhatAScriptBranchesOn) {
 }
 
 TEST(Output, HintsAreWordsForTheCommandLine) {
-  EXPECT_EQ(HintFor({.code = RunErrorCode::kPermissionDenied, .capability = "ext:http.get"}), "--cap ext:http.get");
+  EXPECT_EQ(HintFor({.code = RunErrorCode::kPermissionDenied, .capability = "ext:http.get"}),
+            "--cap ext:http.get");
   EXPECT_EQ(HintFor({.code = RunErrorCode::kTimeout, .limit = "wall"}), "--limit wall=30s");
   EXPECT_EQ(HintFor({.code = RunErrorCode::kExecutionError}), "");
 }
 
 TEST(Output, ForeignTextCannotDriveTheTerminal) {
   EXPECT_EQ(Printable("a\x1b[31mb\tc\nd\x07\x7f"), "a\\x1b[31mb\tc\nd\\x07\\x7f");
-  EXPECT_EQ(Printable("\xC2\x9b" "31m\xC3\xA9"), "\\u009b31m\xC3\xA9");
+  EXPECT_EQ(Printable("\xC2\x9b"
+                      "31m\xC3\xA9"),
+            "\\u009b31m\xC3\xA9");
 }
 
 }  // namespace

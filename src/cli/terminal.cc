@@ -10,14 +10,22 @@ namespace {
 
 std::string_view CodeOf(Style style) {
   switch (style) {
-    case Style::kPlain: return "0";
-    case Style::kBold: return "1";
-    case Style::kDim: return "2";
-    case Style::kRed: return "31";
-    case Style::kGreen: return "32";
-    case Style::kYellow: return "33";
-    case Style::kBlue: return "34";
-    case Style::kCyan: return "36";
+    case Style::kPlain:
+      return "0";
+    case Style::kBold:
+      return "1";
+    case Style::kDim:
+      return "2";
+    case Style::kRed:
+      return "31";
+    case Style::kGreen:
+      return "32";
+    case Style::kYellow:
+      return "33";
+    case Style::kBlue:
+      return "34";
+    case Style::kCyan:
+      return "36";
   }
   return "0";
 }
@@ -39,7 +47,9 @@ std::string Terminal::Styled(Style style, std::string_view text) const {
   return fmt::format("\x1b[{}m{}\x1b[0m", CodeOf(style), text);
 }
 
-void Terminal::Write(std::string_view text) const { std::fwrite(text.data(), 1, text.size(), stream_); }
+void Terminal::Write(std::string_view text) const {
+  std::fwrite(text.data(), 1, text.size(), stream_);
+}
 
 void Terminal::Line(std::string_view text) const {
   Write(text);
@@ -66,7 +76,8 @@ std::string Printable(std::string_view text) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     const auto byte = static_cast<unsigned char>(text[i]);
     // U+0080 to U+009F are control characters as well: "\xC2" and one byte below 0xA0.
-    const bool c1 = byte == 0xC2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0;
+    const bool c1 =
+        byte == 0xC2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0;
     if (c1) {
       shown += fmt::format("\\u{:04x}", static_cast<unsigned char>(text[++i]));
     } else if ((byte < 0x20 && text[i] != '\n' && text[i] != '\t') || byte == 0x7f) {

@@ -10,7 +10,8 @@ namespace {
 class VersionCommand final : public Command {
  public:
   CLI::App* Declare(CLI::App& root) override {
-    CLI::App* app = root.add_subcommand("version", "Show the versions of nexus, its engine and its guest");
+    CLI::App* app =
+        root.add_subcommand("version", "Show the versions of nexus, its engine and its guest");
     AddCacheDir(*app, places_);
     AddJsonFlag(*app, json_);
     return app;
@@ -34,7 +35,8 @@ class VersionCommand final : public Command {
     out.Line(fmt::format("engine       {}", stats.engine_version));
     out.Line(fmt::format("guest        {}", stats.guest_hash.substr(0, 16)));
     out.Line(fmt::format("dirty pages  {}", stats.dirty_page_method));
-    out.Line(fmt::format("bundler      {}", esbuild ? esbuild->string() : esbuild.error().message()));
+    out.Line(
+        fmt::format("bundler      {}", esbuild ? esbuild->string() : esbuild.error().message()));
     return kExitSuccess;
   }
 

@@ -19,8 +19,9 @@ Result<FileWatcher> FileWatcher::Create(const std::vector<fs::path>& files) {
   FileWatcher watcher;
   watcher.fd_ = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
   const auto fail = [] {
-    return Fail(Code::kUnavailable, std::string("--watch: ") + std::strerror(errno) +
-                                        ": raise fs.inotify.max_user_watches, or watch fewer files");
+    return Fail(Code::kUnavailable,
+                std::string("--watch: ") + std::strerror(errno) +
+                    ": raise fs.inotify.max_user_watches, or watch fewer files");
   };
   if (watcher.fd_ < 0) return fail();
   for (const fs::path& file : files) {
@@ -29,7 +30,8 @@ Result<FileWatcher> FileWatcher::Create(const std::vector<fs::path>& files) {
     const bool known = std::any_of(watcher.folders_.begin(), watcher.folders_.end(),
                                    [&](const auto& entry) { return entry.second == folder; });
     if (known) continue;
-    const int watch = inotify_add_watch(watcher.fd_, folder.c_str(), IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_DELETE);
+    const int watch = inotify_add_watch(watcher.fd_, folder.c_str(),
+                                        IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_DELETE);
     if (watch < 0) return fail();
     watcher.folders_.emplace_back(watch, folder);
   }
@@ -37,7 +39,9 @@ Result<FileWatcher> FileWatcher::Create(const std::vector<fs::path>& files) {
 }
 
 FileWatcher::FileWatcher(FileWatcher&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)), folders_(std::move(other.folders_)), files_(std::move(other.files_)) {}
+    : fd_(std::exchange(other.fd_, -1)),
+      folders_(std::move(other.folders_)),
+      files_(std::move(other.files_)) {}
 
 FileWatcher::~FileWatcher() {
   if (fd_ >= 0) close(fd_);

@@ -20,8 +20,8 @@ class FileWatcher {
   FileWatcher& operator=(FileWatcher&&) = delete;
   ~FileWatcher();
 
-  /// Blocks until a file has changed and nothing more has for `quiet_ms`; returns the first that did.
-  /// nullopt when `stop_fd` becomes readable.
+  /// Blocks until a file has changed and nothing more has for `quiet_ms`; returns the first that
+  /// did. nullopt when `stop_fd` becomes readable.
   std::optional<std::filesystem::path> Wait(int stop_fd, int quiet_ms = 80);
 
  private:

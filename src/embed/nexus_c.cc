@@ -38,7 +38,8 @@ std::string& LastError() {
 void SetError(RunError error) { LastError() = ToJson(RunErrorToValue(error)); }
 
 void SetError(const Error& error) {
-  LastError() = ToJson(Value::Object({{"code", std::string(CodeName(error.code()))}, {"message", error.message()}}));
+  LastError() = ToJson(
+      Value::Object({{"code", std::string(CodeName(error.code()))}, {"message", error.message()}}));
 }
 
 // Runs `body` so that no exception crosses into C. `failed` is what the C function returns then.
@@ -62,11 +63,15 @@ char* CopyForC(const std::string& text) {
 // An extension whose methods are one C function.
 class CallbackExtension final : public Extension {
  public:
-  CallbackExtension(std::string name, std::string_view methods, nexus_call_function function, void* user)
+  CallbackExtension(std::string name, std::string_view methods, nexus_call_function function,
+                    void* user)
       : name_(std::move(name)), function_(function), user_(user) {
     for (const std::string_view method : Split(methods, ',')) {
       if (Trim(method).empty()) continue;
-      methods_.push_back({.name = std::string(Trim(method)), .summary = {}, .idempotent = false, .path_argument = {}});
+      methods_.push_back({.name = std::string(Trim(method)),
+                          .summary = {},
+                          .idempotent = false,
+                          .path_argument = {}});
     }
   }
   std::string_view name() const override { return name_; }
@@ -75,7 +80,8 @@ class CallbackExtension final : public Extension {
     nexus_answer answer;
     const std::string args = ToJson(Value(std::move(call.args)));
     function_(user_, call.method.c_str(), args.c_str(), &answer);
-    done(answer.answer ? *std::move(answer.answer) : Answer::Failed(name_ + "." + call.method + ": gave no answer"));
+    done(answer.answer ? *std::move(answer.answer)
+                       : Answer::Failed(name_ + "." + call.method + ": gave no answer"));
   }
 
  private:
@@ -109,8 +115,9 @@ Result<Request> ReadRequest(const char* text) {
       request.context.seed = static_cast<std::uint64_t>(*member.As<double>());
     } else {
       return Fail(Code::kInvalidArgument,
-                  "request: member '" + key + "' is unknown or of the wrong type: the members are args, state, "
-                  "capabilities, limits and seed");
+                  "request: member '" + key +
+                      "' is unknown or of the wrong type: the members are args, state, "
+                      "capabilities, limits and seed");
     }
   }
   return request;
@@ -123,8 +130,10 @@ Result<ProgramSpec> ReadProgram(const char* name, const char* source) {
   NEXUS_TRY(StrippedSource stripped, StripTypes(source));
   if (stripped.needs_bundler) {
     return Fail(Code::kInvalidArgument,
-                std::to_string(stripped.first_unerasable.line) + ":" + std::to_string(stripped.first_unerasable.column) +
-                    ": " + stripped.unerasable_what + " cannot be removed as a type: compile the program first");
+                std::to_string(stripped.first_unerasable.line) + ":" +
+                    std::to_string(stripped.first_unerasable.column) + ": " +
+                    stripped.unerasable_what +
+                    " cannot be removed as a type: compile the program first");
   }
   spec.author_text = std::exchange(spec.text, std::move(stripped.javascript));
   return spec;
@@ -158,7 +167,8 @@ void nexus_sandbox_destroy(nexus_sandbox* sandbox) { delete sandbox; }
 nexus_program* nexus_program_load(nexus_sandbox* sandbox, const char* name, const char* source) {
   return nexus::Guarded<nexus_program*>(nullptr, [&]() -> nexus_program* {
     if (sandbox == nullptr || name == nullptr || source == nullptr) {
-      nexus::SetError(nexus::Error(nexus::Code::kInvalidArgument, "program: sandbox, name and source are required"));
+      nexus::SetError(nexus::Error(nexus::Code::kInvalidArgument,
+                                   "program: sandbox, name and source are required"));
       return nullptr;
     }
     auto spec = nexus::ReadProgram(name, source);
@@ -178,7 +188,8 @@ void nexus_program_destroy(nexus_program* program) { delete program; }
 char* nexus_run_json(nexus_sandbox* sandbox, nexus_program* program, const char* request_text) {
   return nexus::Guarded<char*>(nullptr, [&]() -> char* {
     if (sandbox == nullptr || program == nullptr) {
-      nexus::SetError(nexus::Error(nexus::Code::kInvalidArgument, "run: sandbox and program are required"));
+      nexus::SetError(
+          nexus::Error(nexus::Code::kInvalidArgument, "run: sandbox and program are required"));
       return nullptr;
     }
     auto request = nexus::ReadRequest(request_text);
@@ -188,9 +199,11 @@ char* nexus_run_json(nexus_sandbox* sandbox, nexus_program* program, const char*
     }
     if (request->state) request->context.state = &*request->state;
     request->context.extensions = sandbox->registry.Bindings();
-    const nexus::RunResult result = sandbox->sandbox->Execute(program->program, std::move(request->context));
+    const nexus::RunResult result =
+        sandbox->sandbox->Execute(program->program, std::move(request->context));
     nexus::Value value = result.ToValue();
-    if (request->state) value.As<nexus::ValueObject>()->Set("state", nexus::Value(request->state->values()));
+    if (request->state)
+      value.As<nexus::ValueObject>()->Set("state", nexus::Value(request->state->values()));
     return nexus::CopyForC(nexus::ToJson(value));
   });
 }
@@ -199,9 +212,11 @@ void nexus_free_string(char* text) { std::free(text); }
 
 void nexus_answer_value(nexus_answer* answer, const char* json) {
   (void)nexus::Guarded<int>(-1, [&] {
-    auto value = json == nullptr ? nexus::Result<nexus::Value>(nexus::Value()) : nexus::ParseJson(json);
+    auto value =
+        json == nullptr ? nexus::Result<nexus::Value>(nexus::Value()) : nexus::ParseJson(json);
     answer->answer = value ? nexus::Answer::Ok(*std::move(value))
-                           : nexus::Answer::Failed("the extension's answer is not JSON: " + value.error().message());
+                           : nexus::Answer::Failed("the extension's answer is not JSON: " +
+                                                   value.error().message());
     return 0;
   });
 }
@@ -213,14 +228,16 @@ void nexus_answer_error(nexus_answer* answer, const char* message) {
   });
 }
 
-int nexus_extension_add(nexus_sandbox* sandbox, const char* name, const char* methods, nexus_call_function function,
-                        void* user) {
+int nexus_extension_add(nexus_sandbox* sandbox, const char* name, const char* methods,
+                        nexus_call_function function, void* user) {
   return nexus::Guarded<int>(-1, [&] {
     if (sandbox == nullptr || name == nullptr || methods == nullptr || function == nullptr) {
-      nexus::SetError(nexus::Error(nexus::Code::kInvalidArgument, "extension: name, methods and function are required"));
+      nexus::SetError(nexus::Error(nexus::Code::kInvalidArgument,
+                                   "extension: name, methods and function are required"));
       return -1;
     }
-    auto added = sandbox->registry.Add(std::make_shared<nexus::CallbackExtension>(name, methods, function, user));
+    auto added = sandbox->registry.Add(
+        std::make_shared<nexus::CallbackExtension>(name, methods, function, user));
     if (added) return 0;
     nexus::SetError(added.error());
     return -1;

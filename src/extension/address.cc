@@ -53,7 +53,8 @@ std::uint32_t Read4(const std::uint8_t* bytes) {
   return V4(bytes[0], bytes[1], bytes[2], bytes[3]);
 }
 
-bool HasPrefix(const std::array<std::uint8_t, 16>& bytes, std::initializer_list<std::uint8_t> head) {
+bool HasPrefix(const std::array<std::uint8_t, 16>& bytes,
+               std::initializer_list<std::uint8_t> head) {
   return std::equal(head.begin(), head.end(), bytes.begin());
 }
 
@@ -71,11 +72,16 @@ AddressKind Kind6(const std::array<std::uint8_t, 16>& bytes) {
 
 std::string_view AddressKindName(AddressKind kind) {
   switch (kind) {
-    case AddressKind::kPublic: return "public";
-    case AddressKind::kLoopback: return "loopback";
-    case AddressKind::kPrivate: return "private";
-    case AddressKind::kLinkLocal: return "link-local";
-    case AddressKind::kReserved: return "reserved";
+    case AddressKind::kPublic:
+      return "public";
+    case AddressKind::kLoopback:
+      return "loopback";
+    case AddressKind::kPrivate:
+      return "private";
+    case AddressKind::kLinkLocal:
+      return "link-local";
+    case AddressKind::kReserved:
+      return "reserved";
   }
   return "unknown";
 }
@@ -113,7 +119,8 @@ std::optional<Address> Address::FromSockaddr(const sockaddr& generic) {
 
 AddressKind Address::Kind() const {
   if (v4_) return Kind4(Read4(&bytes_[12]));
-  const bool zero_head = std::all_of(bytes_.begin(), bytes_.begin() + 10, [](auto b) { return b == 0; });
+  const bool zero_head =
+      std::all_of(bytes_.begin(), bytes_.begin() + 10, [](auto b) { return b == 0; });
   if (zero_head) {
     const std::uint32_t tail = Read4(&bytes_[12]);
     const bool mapped = bytes_[10] == 0xff && bytes_[11] == 0xff;

@@ -17,12 +17,24 @@ constexpr std::size_t kQueueMax = 256;
 
 const MethodDescriptor kMethods[] = {
     {.name = "read", .summary = "A file's text, or bytes", .idempotent = true, .path_argument = 0},
-    {.name = "write", .summary = "Replace a file, atomically", .idempotent = true, .path_argument = 0},
+    {.name = "write",
+     .summary = "Replace a file, atomically",
+     .idempotent = true,
+     .path_argument = 0},
     {.name = "list", .summary = "Entries of a folder", .idempotent = true, .path_argument = 0},
-    {.name = "stat", .summary = "Type, size and time of a path", .idempotent = true, .path_argument = 0},
+    {.name = "stat",
+     .summary = "Type, size and time of a path",
+     .idempotent = true,
+     .path_argument = 0},
     {.name = "exists", .summary = "Is there such a path?", .idempotent = true, .path_argument = 0},
-    {.name = "search", .summary = "Lines that match a pattern", .idempotent = true, .path_argument = 1},
-    {.name = "remove", .summary = "Delete a file or an empty folder", .idempotent = true, .path_argument = 0},
+    {.name = "search",
+     .summary = "Lines that match a pattern",
+     .idempotent = true,
+     .path_argument = 1},
+    {.name = "remove",
+     .summary = "Delete a file or an empty folder",
+     .idempotent = true,
+     .path_argument = 0},
 };
 
 }  // namespace
@@ -55,10 +67,10 @@ struct CodeExtension::State {
   internal::Workspace workspace;
   std::mutex mutex;
   std::condition_variable ready;
-  std::deque<Job> jobs;         // guarded by mutex
-  std::string current;          // guarded by mutex: the run being served
-  std::string abandoned;        // guarded by mutex: `current`, once nobody waits for it
-  bool stopping = false;        // guarded by mutex
+  std::deque<Job> jobs;   // guarded by mutex
+  std::string current;    // guarded by mutex: the run being served
+  std::string abandoned;  // guarded by mutex: `current`, once nobody waits for it
+  bool stopping = false;  // guarded by mutex
   std::thread thread;
 };
 

@@ -5,16 +5,16 @@
 ///   const files = await $ext.code.list('src', { recursive: true })
 ///
 /// Methods:
-///   read(path, {encoding: "auto"|"utf8"|"bytes", maxBytes})  -> string, or Uint8Array when not text
-///   write(path, text or Uint8Array, {makeFolders})           -> {path, size}; atomic
-///   list(path = ".", {recursive, max, exclude})              -> [{path, name, type, size, mtimeMs}]
-///   stat(path) -> {path, type, size, mtimeMs};  exists(path) -> boolean
-///   search(pattern, path = ".", {regex, ignoreCase, max, exclude}) -> [{path, line, column, text}]
-///   remove(path)                                             -> boolean; a file or an empty folder
+///   read(path, {encoding: "auto"|"utf8"|"bytes", maxBytes})  -> string, or Uint8Array when not
+///   text write(path, text or Uint8Array, {makeFolders})           -> {path, size}; atomic
+///   list(path = ".", {recursive, max, exclude})              -> [{path, name, type, size,
+///   mtimeMs}] stat(path) -> {path, type, size, mtimeMs};  exists(path) -> boolean search(pattern,
+///   path = ".", {regex, ignoreCase, max, exclude}) -> [{path, line, column, text}] remove(path) ->
+///   boolean; a file or an empty folder
 /// Paths are relative, with '/'; ".." is an error. The kernel resolves each path below the root in
 /// one step (openat2 with RESOLVE_BENEATH), so no link and no race of links leads out of it. Links
-/// inside the root are refused as well unless `follow_links`, because a path-prefix grant judges the
-/// path as it is written.
+/// inside the root are refused as well unless `follow_links`, because a path-prefix grant judges
+/// the path as it is written.
 
 #include <cstdint>
 #include <memory>
@@ -28,9 +28,10 @@
 namespace nexus {
 
 struct CodeOptions {
-  std::string root;           ///< An existing folder.
+  std::string root;  ///< An existing folder.
   bool read_only = false;
-  bool follow_links = false;  ///< Links that stay below the root; path-prefix grants do not see them.
+  bool follow_links =
+      false;  ///< Links that stay below the root; path-prefix grants do not see them.
   std::size_t read_bytes_max = std::size_t{16} << 20;
   std::size_t write_bytes_max = std::size_t{16} << 20;
   std::uint64_t written_bytes_max = std::uint64_t{256} << 20;  ///< In the life of the extension.

@@ -1,5 +1,6 @@
 // Goal: programs work with the files of their workspace and never with one outside, whatever paths,
-// links and races they meet. Method: real folders under the temporary folder, hostile entries in them.
+// links and races they meet. Method: real folders under the temporary folder, hostile entries in
+// them.
 #include "extension/code.h"
 
 #include <fcntl.h>
@@ -43,7 +44,9 @@ class CodeTest : public testing::Test {
   }
   void TearDown() override { fs::remove_all(base_); }
 
-  static void Put(const fs::path& path, std::string_view text) { std::ofstream(path, std::ios::binary) << text; }
+  static void Put(const fs::path& path, std::string_view text) {
+    std::ofstream(path, std::ios::binary) << text;
+  }
   static std::string Take(const fs::path& path) {
     std::ifstream in(path, std::ios::binary);
     return {std::istreambuf_iterator<char>(in), {}};
@@ -62,10 +65,12 @@ class CodeTest : public testing::Test {
 TEST_F(CodeTest, ReadsTextAndBytes) {
   const auto code = Open();
   EXPECT_EQ(CallNow(*code, "read", {"a.txt"}).value, Value("hello\n"));
-  EXPECT_EQ(CallNow(*code, "read", {"./src//b.ts"}).value, Value("const x = 1;\nexport function Foo() {}\n"));
+  EXPECT_EQ(CallNow(*code, "read", {"./src//b.ts"}).value,
+            Value("const x = 1;\nexport function Foo() {}\n"));
   Put(root_ / "bin", std::string("\xff\0\x01", 3));
   EXPECT_EQ(CallNow(*code, "read", {"bin"}).value, Value(Bytes{std::string("\xff\0\x01", 3)}));
-  EXPECT_EQ(CallNow(*code, "read", {"a.txt", Value::Object({{"encoding", "bytes"}})}).value, Value(Bytes{"hello\n"}));
+  EXPECT_EQ(CallNow(*code, "read", {"a.txt", Value::Object({{"encoding", "bytes"}})}).value,
+            Value(Bytes{"hello\n"}));
   const Answer not_text = CallNow(*code, "read", {"bin", Value::Object({{"encoding", "utf8"}})});
   EXPECT_THAT(not_text.message, HasSubstr("not UTF-8 at byte 0"));
   const Answer missing = CallNow(*code, "read", {"nope.txt"});
@@ -76,17 +81,20 @@ TEST_F(CodeTest, ReadsTextAndBytes) {
 TEST_F(CodeTest, NothingLeavesTheRoot) {
   for (const bool follow : {false, true}) {
     const auto code = Open({.root = {}, .follow_links = follow});
-    for (const char* path : {"../secret", "src/../../secret", "/etc/passwd", "out", "etc/passwd", "etc", "loop", "..",
-                             "./../secret", "src/deep/../../../secret", "inside/../../secret"}) {
+    for (const char* path :
+         {"../secret", "src/../../secret", "/etc/passwd", "out", "etc/passwd", "etc", "loop", "..",
+          "./../secret", "src/deep/../../../secret", "inside/../../secret"}) {
       for (const char* method : {"read", "write", "remove", "list"}) {
         if (std::string(method) == "remove" && std::string(path).find('/') == std::string::npos &&
             std::string(path) != "..") {
           continue;  // Removing a link itself is allowed: it stands inside.
         }
-        const bool replaces_link = std::string(method) == "write" && (std::string(path) == "out" ||
-                                   std::string(path) == "etc" || std::string(path) == "loop");
+        const bool replaces_link = std::string(method) == "write" &&
+                                   (std::string(path) == "out" || std::string(path) == "etc" ||
+                                    std::string(path) == "loop");
         if (replaces_link) continue;
-        const Answer answer = CallNow(*code, method, {path, method == std::string("write") ? Value("x") : Value()});
+        const Answer answer =
+            CallNow(*code, method, {path, method == std::string("write") ? Value("x") : Value()});
         EXPECT_FALSE(answer.success) << method << " " << path;
       }
     }
@@ -151,17 +159,20 @@ TEST_F(CodeTest, WritesAtomicallyWithinLimits) {
   const auto code = Open({.root = {}, .write_bytes_max = 10, .written_bytes_max = 25});
   EXPECT_TRUE(CallNow(*code, "write", {"new.txt", "0123456789"}).success);
   EXPECT_EQ(Take(root_ / "new.txt"), "0123456789");
-  EXPECT_THAT(CallNow(*code, "write", {"new.txt", "01234567890"}).message, HasSubstr("10 are allowed"));
+  EXPECT_THAT(CallNow(*code, "write", {"new.txt", "01234567890"}).message,
+              HasSubstr("10 are allowed"));
   EXPECT_EQ(Take(root_ / "new.txt"), "0123456789");
   EXPECT_TRUE(CallNow(*code, "write", {"bytes", Bytes{std::string("\0\xff", 2)}}).success);
-  EXPECT_TRUE(CallNow(*code, "write", {"x/y/z.txt", "deep", Value::Object({{"makeFolders", true}})}).success);
+  EXPECT_TRUE(CallNow(*code, "write", {"x/y/z.txt", "deep", Value::Object({{"makeFolders", true}})})
+                  .success);
   EXPECT_EQ(Take(root_ / "x/y/z.txt"), "deep");
   EXPECT_FALSE(CallNow(*code, "write", {"p/q.txt", "no"}).success);
   EXPECT_THAT(CallNow(*code, "write", {"c", "0123456789"}).message, HasSubstr("written in all"));
   EXPECT_FALSE(CallNow(*code, "write", {"src", "x"}).success);
   EXPECT_FALSE(CallNow(*code, "write", {"a.txt", 5}).success);
   for (const auto& entry : fs::recursive_directory_iterator(root_)) {
-    EXPECT_EQ(entry.path().extension(), entry.path().extension() == ".tmp" ? ".none" : entry.path().extension());
+    EXPECT_EQ(entry.path().extension(),
+              entry.path().extension() == ".tmp" ? ".none" : entry.path().extension());
   }
 }
 
@@ -188,14 +199,18 @@ TEST_F(CodeTest, ListsSortedAndBounded) {
   const Answer top = CallNow(*code, "list", {});
   ASSERT_TRUE(top.success) << top.message;
   std::vector<std::string> names;
-  for (const Value& entry : *top.value.As<ValueArray>()) names.emplace_back(entry.StringOr("path", ""));
-  EXPECT_THAT(names, testing::ElementsAre("a.txt", "etc", "inside", "loop", "node_modules", "out", "src"));
+  for (const Value& entry : *top.value.As<ValueArray>())
+    names.emplace_back(entry.StringOr("path", ""));
+  EXPECT_THAT(names,
+              testing::ElementsAre("a.txt", "etc", "inside", "loop", "node_modules", "out", "src"));
   const Answer all = CallNow(*code, "list", {".", Value::Object({{"recursive", true}})});
   names.clear();
-  for (const Value& entry : *all.value.As<ValueArray>()) names.emplace_back(entry.StringOr("path", ""));
-  EXPECT_THAT(names, testing::ElementsAre("a.txt", "etc", "inside", "loop", "out", "src", "src/b.ts", "src/deep",
-                                          "src/deep/c.ts"));
-  const Answer few = CallNow(*code, "list", {".", Value::Object({{"recursive", true}, {"max", 3}})});
+  for (const Value& entry : *all.value.As<ValueArray>())
+    names.emplace_back(entry.StringOr("path", ""));
+  EXPECT_THAT(names, testing::ElementsAre("a.txt", "etc", "inside", "loop", "out", "src",
+                                          "src/b.ts", "src/deep", "src/deep/c.ts"));
+  const Answer few =
+      CallNow(*code, "list", {".", Value::Object({{"recursive", true}, {"max", 3}})});
   EXPECT_THAT(few.message, HasSubstr("more than 3 entries"));
   EXPECT_THAT(CallNow(*code, "list", {"a.txt"}).message, HasSubstr("not a folder"));
 }
@@ -207,13 +222,15 @@ TEST_F(CodeTest, SearchesLiteralsAndPatterns) {
     EXPECT_TRUE(answer.success) << answer.message;
     std::string text;
     for (const Value& hit : *answer.value.As<ValueArray>()) {
-      text += std::string(hit.StringOr("path", "")) + ":" + std::to_string(static_cast<int>(hit.NumberOr("line", 0))) +
-              ":" + std::to_string(static_cast<int>(hit.NumberOr("column", 0))) + " ";
+      text += std::string(hit.StringOr("path", "")) + ":" +
+              std::to_string(static_cast<int>(hit.NumberOr("line", 0))) + ":" +
+              std::to_string(static_cast<int>(hit.NumberOr("column", 0))) + " ";
     }
     return text;
   };
   EXPECT_EQ(found({"Foo"}), "src/b.ts:2:17 ");
-  EXPECT_EQ(found({"foo", ".", Value::Object({{"ignoreCase", true}})}), "src/b.ts:2:17 src/deep/c.ts:1:1 ");
+  EXPECT_EQ(found({"foo", ".", Value::Object({{"ignoreCase", true}})}),
+            "src/b.ts:2:17 src/deep/c.ts:1:1 ");
   EXPECT_EQ(found({"foo", "src/deep"}), "src/deep/c.ts:1:1 ");
   EXPECT_EQ(found({"^\\w+\\(\\);$", ".", Value::Object({{"regex", true}})}), "src/deep/c.ts:1:1 ");
   EXPECT_EQ(found({"secret"}), "");
@@ -245,8 +262,10 @@ TEST_F(CodeTest, ABadRootIsNamed) {
 }
 
 TEST(Pattern, FindsTheLeftmostMatch) {
-  const auto at = [](std::string_view pattern, std::string_view text, bool ignore_case = false) -> int {
-    const auto compiled = internal::Pattern::Compile(pattern, {.regex = true, .ignore_case = ignore_case});
+  const auto at = [](std::string_view pattern, std::string_view text,
+                     bool ignore_case = false) -> int {
+    const auto compiled =
+        internal::Pattern::Compile(pattern, {.regex = true, .ignore_case = ignore_case});
     if (!compiled) return -2;
     const auto found = compiled->Find(text);
     return found ? static_cast<int>(*found) : -1;
@@ -264,7 +283,8 @@ TEST(Pattern, FindsTheLeftmostMatch) {
   EXPECT_EQ(at("abcd|bc", "abcx"), 1);
   EXPECT_EQ(at(".*d|b", "abcd"), 0);
   EXPECT_EQ(at("", "a"), -2);
-  for (const char* bad : {"(", ")", "[a", "a{", "a{3,1}", "a{999}", "*a", "\\", "(?=a)", "\\1", "[b-a]"}) {
+  for (const char* bad :
+       {"(", ")", "[a", "a{", "a{3,1}", "a{999}", "*a", "\\", "(?=a)", "\\1", "[b-a]"}) {
     EXPECT_EQ(at(bad, "a"), -2) << bad;
   }
   EXPECT_EQ(at(std::string(200, '(') + "a" + std::string(200, ')'), "a"), -2);

@@ -122,11 +122,12 @@ void SetMethod(CURL* easy, const HttpRequest& request) {
     curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
     return;
   }
-  const bool wants_body =
-      request.has_body || request.method == "POST" || request.method == "PUT" || request.method == "PATCH";
+  const bool wants_body = request.has_body || request.method == "POST" || request.method == "PUT" ||
+                          request.method == "PATCH";
   if (wants_body) {
     curl_easy_setopt(easy, CURLOPT_POST, 1L);
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                     static_cast<curl_off_t>(request.body.size()));
     curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request.body.data());
   } else {
     curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
@@ -145,7 +146,8 @@ void Prepare(Transfer& transfer) {
   for (const auto& [name, value] : request.headers) {
     AddHeader(transfer.headers, value.empty() ? name + ";" : name + ": " + value);
   }
-  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(request.deadline - Clock::now());
+  const auto left =
+      std::chrono::duration_cast<std::chrono::milliseconds>(request.deadline - Clock::now());
   curl_easy_setopt(easy, CURLOPT_URL, request.url.normalized.c_str());
   curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(easy, CURLOPT_PROXY, "");
@@ -224,10 +226,10 @@ class HttpExtension::Transport {
   std::map<CURL*, std::unique_ptr<Transfer>> active_;  // Of the thread alone.
 
   std::mutex mutex_;
-  std::deque<std::unique_ptr<Transfer>> waiting_;           // guarded by mutex_
-  std::set<std::string, std::less<>> abandoned_;            // guarded by mutex_
-  bool stopping_ = false;                                   // guarded by mutex_
-  std::thread thread_;                                      // guarded by mutex_ until started
+  std::deque<std::unique_ptr<Transfer>> waiting_;  // guarded by mutex_
+  std::set<std::string, std::less<>> abandoned_;   // guarded by mutex_
+  bool stopping_ = false;                          // guarded by mutex_
+  std::thread thread_;                             // guarded by mutex_ until started
 };
 
 HttpExtension::Transport::~Transport() {
@@ -241,8 +243,11 @@ HttpExtension::Transport::~Transport() {
 }
 
 void HttpExtension::Transport::Submit(HttpRequest request, AnswerFunction done) {
-  auto transfer = std::make_unique<Transfer>(Transfer{
-      .options = options_, .request = std::move(request), .done = std::move(done), .response = {}, .refused = {}});
+  auto transfer = std::make_unique<Transfer>(Transfer{.options = options_,
+                                                      .request = std::move(request),
+                                                      .done = std::move(done),
+                                                      .response = {},
+                                                      .refused = {}});
   {
     const std::scoped_lock lock(mutex_);
     if (waiting_.size() < options_.queue_max) {
@@ -349,9 +354,9 @@ void HttpExtension::Transport::Advance(std::unique_ptr<Transfer> transfer, CURLc
   }
   if (redirected && transfer->request.redirect == RedirectMode::kFollow) {
     if (++transfer->redirects > options_.redirects_max) {
-      return fail({Code::kUnavailable, fmt::format("{}: more than {} redirects: the last one was at {}",
-                                                   place, options_.redirects_max,
-                                                   transfer->request.url.Origin())});
+      return fail({Code::kUnavailable,
+                   fmt::format("{}: more than {} redirects: the last one was at {}", place,
+                               options_.redirects_max, transfer->request.url.Origin())});
     }
     Result<HttpRequest> next = internal::FollowRedirect(std::move(transfer->request), status,
                                                         std::string(location), options_.policy);
@@ -385,7 +390,8 @@ void HttpExtension::Transport::DropAbandoned(const std::set<std::string, std::le
     it = active_.erase(it);
   }
   for (const auto& transfer : dropped) {
-    transfer->done(Answer::Failed(transfer->request.place + ": the run is gone", RunErrorCode::kCancelled));
+    transfer->done(
+        Answer::Failed(transfer->request.place + ": the run is gone", RunErrorCode::kCancelled));
   }
 }
 

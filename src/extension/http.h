@@ -3,11 +3,12 @@
 ///
 ///   const { status, body } = await $ext.http.get('https://api.example.com/items', { json: true })
 ///
-/// Methods get, post, put, delete, head, patch(url, options) and request(url, {method, ...options}).
-/// Options: headers (object of strings), body (string or Uint8Array), json (true: parse the
-/// response; any other value: send it as the JSON body and parse the response), timeoutMs,
-/// maxBytes, redirect ("follow", "manual", "error"). The answer is {status, ok, url, headers, body,
-/// json?}: header names in lower case, body a string when it is text and a Uint8Array otherwise.
+/// Methods get, post, put, delete, head, patch(url, options) and request(url, {method,
+/// ...options}). Options: headers (object of strings), body (string or Uint8Array), json (true:
+/// parse the response; any other value: send it as the JSON body and parse the response),
+/// timeoutMs, maxBytes, redirect ("follow", "manual", "error"). The answer is {status, ok, url,
+/// headers, body, json?}: header names in lower case, body a string when it is text and a
+/// Uint8Array otherwise.
 ///
 /// Policy and mechanism: http_policy.h decides; every redirect is judged like a first request, and
 /// every connection by the address it really goes to. No cookies are kept, no proxy or netrc of the
@@ -28,12 +29,12 @@ namespace nexus {
 
 struct HttpOptions {
   HttpPolicy policy;
-  std::size_t calls_max = 64;     ///< Requests under way at once.
-  std::size_t queue_max = 1024;   ///< Waiting requests; above that a call fails as OVERLOADED.
+  std::size_t calls_max = 64;    ///< Requests under way at once.
+  std::size_t queue_max = 1024;  ///< Waiting requests; above that a call fails as OVERLOADED.
   std::size_t request_bytes_max = std::size_t{8} << 20;
   std::size_t response_bytes_max = std::size_t{16} << 20;  ///< After decompression.
-  std::uint32_t timeout_ms = 30'000;       ///< When a call names none.
-  std::uint32_t timeout_ms_max = 300'000;  ///< What a call may name.
+  std::uint32_t timeout_ms = 30'000;                       ///< When a call names none.
+  std::uint32_t timeout_ms_max = 300'000;                  ///< What a call may name.
   std::uint32_t redirects_max = 10;
   std::string user_agent;  ///< Empty: "nexus/VERSION".
   /// Answers name look-ups instead of the system: addresses of `host`. Its answers are judged like

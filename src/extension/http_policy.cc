@@ -47,11 +47,10 @@ std::string LowerCase(std::string_view text) {
 }
 
 bool IsHostText(std::string_view host) {
-  return !host.empty() && host.size() <= 255 &&
-         std::all_of(host.begin(), host.end(), [](char c) {
-           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
-                  c == '_' || c == ':';
-         });
+  return !host.empty() && host.size() <= 255 && std::all_of(host.begin(), host.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' ||
+           c == ':';
+  });
 }
 
 }  // namespace
@@ -61,7 +60,8 @@ Result<HttpUrl> HttpUrl::Parse(std::string_view text) {
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte <= 0x20 || byte == 0x7f) {
-      return BadUrl(text, "holds a space or a control character: encode it with encodeURIComponent");
+      return BadUrl(text,
+                    "holds a space or a control character: encode it with encodeURIComponent");
     }
     if (c == '\\') return BadUrl(text, "holds a backslash: write '/'");
   }
@@ -78,12 +78,13 @@ Result<HttpUrl> HttpUrl::Parse(std::string_view text) {
   HttpUrl url;
   url.scheme = Part(handle.get(), CURLUPART_SCHEME).value_or("");
   if (url.scheme != "http" && url.scheme != "https") {
-    return BadUrl(text, fmt::format("scheme '{}' is not offered: use http or https",
-                                    Shown(url.scheme)));
+    return BadUrl(text,
+                  fmt::format("scheme '{}' is not offered: use http or https", Shown(url.scheme)));
   }
   if (Part(handle.get(), CURLUPART_USER) || Part(handle.get(), CURLUPART_PASSWORD)) {
-    return BadUrl(text, "user name and password do not belong in a URL: send an authorization "
-                        "header");
+    return BadUrl(text,
+                  "user name and password do not belong in a URL: send an authorization "
+                  "header");
   }
   if (Part(handle.get(), CURLUPART_ZONEID)) return BadUrl(text, "IPv6 zones are not allowed");
   url.host = LowerCase(Part(handle.get(), CURLUPART_HOST).value_or(""));
@@ -92,8 +93,9 @@ Result<HttpUrl> HttpUrl::Parse(std::string_view text) {
   }
   if (url.host.size() > 1 && url.host.back() == '.') url.host.pop_back();
   if (!IsHostText(url.host)) {
-    return BadUrl(text, "the host may hold letters, digits, '-' and '.' only (write other "
-                        "alphabets in their xn-- form)");
+    return BadUrl(text,
+                  "the host may hold letters, digits, '-' and '.' only (write other "
+                  "alphabets in their xn-- form)");
   }
   // A last label of digits only would be an address in an unusual form; the parser has already
   // turned the usual ones (0x7f.1, 2130706433, 0177.0.0.1) into four octets.
@@ -121,10 +123,11 @@ std::string HttpUrl::Origin() const {
 
 Result<HostRule> HostRule::Parse(std::string_view text) {
   const auto bad = [&](std::string_view why) {
-    return Fail(Code::kInvalidArgument,
-                fmt::format("allowed host '{}': {}: write HOST, HOST:PORT, *.DOMAIN or [IPv6]:PORT, "
-                            "with '+private' behind a name that resolves to a private address",
-                            Shown(text), why));
+    return Fail(
+        Code::kInvalidArgument,
+        fmt::format("allowed host '{}': {}: write HOST, HOST:PORT, *.DOMAIN or [IPv6]:PORT, "
+                    "with '+private' behind a name that resolves to a private address",
+                    Shown(text), why));
   };
   HostRule rule;
   std::string rest = LowerCase(text);
@@ -163,9 +166,10 @@ Result<HostRule> HostRule::Parse(std::string_view text) {
   if (address) rule.host = address->ToString();
   rule.literal = address.has_value();
   const bool wildcard = rule.host == "*" || rule.host.starts_with("*.");
-  const std::string_view plain = rule.host == "*"           ? "a"
-                                 : rule.host.starts_with("*.") ? std::string_view(rule.host).substr(2)
-                                                             : std::string_view(rule.host);
+  const std::string_view plain = rule.host == "*" ? "a"
+                                 : rule.host.starts_with("*.")
+                                     ? std::string_view(rule.host).substr(2)
+                                     : std::string_view(rule.host);
   if (!IsHostText(plain)) return bad("not a host name");
   if (!rule.literal && plain.find(':') != std::string_view::npos) return bad("not an address");
   if (wildcard && rule.allow_private) return bad("a wildcard cannot allow private addresses");
@@ -221,15 +225,17 @@ Status HttpPolicy::CheckAddress(const HttpUrl& url, const Address& address) cons
   const AddressKind kind = address.Kind();
   for (const HostRule& rule : rules_) {
     if (!rule.Matches(url)) continue;
-    if (kind == AddressKind::kPublic || (rule.literal && rule.host == address.ToString())) return {};
+    if (kind == AddressKind::kPublic || (rule.literal && rule.host == address.ToString()))
+      return {};
     const bool inner = kind == AddressKind::kLoopback || kind == AddressKind::kPrivate;
     if (inner && rule.allow_private) return {};
   }
   const bool inner = kind == AddressKind::kLoopback || kind == AddressKind::kPrivate;
   const bool is_literal = Address::Parse(url.host).has_value();
   const std::string remedy =
-      inner && !is_literal ? fmt::format("--allow-host {}+private", url.host)
-                           : fmt::format("an --allow-host that names the address {}", address.ToString());
+      inner && !is_literal
+          ? fmt::format("--allow-host {}+private", url.host)
+          : fmt::format("an --allow-host that names the address {}", address.ToString());
   return Fail(Code::kPermissionDenied,
               fmt::format("host '{}' leads to {}, a {} address, which is refused: if that is "
                           "intended, the operator can allow it with {}",

@@ -79,10 +79,13 @@ class KvExtension::Store {
   Result<Value> Call(const ExtensionCall& call);
 
  private:
-  Store(KvOptions options, SqliteFile file) : options_(std::move(options)), file_(std::move(file)) {}
+  Store(KvOptions options, SqliteFile file)
+      : options_(std::move(options)), file_(std::move(file)) {}
 
   Status PrepareAll();
-  std::int64_t Now() const { return options_.clock_unix_ms ? options_.clock_unix_ms() : SystemNow(); }
+  std::int64_t Now() const {
+    return options_.clock_unix_ms ? options_.clock_unix_ms() : SystemNow();
+  }
   Result<std::string> Key(const CallArguments& arguments) const;
   Result<Value> Get(const CallArguments& arguments);
   Result<Value> Set(const CallArguments& arguments);
@@ -92,7 +95,8 @@ class KvExtension::Store {
   Result<std::optional<Value>> Load(std::string_view key);
   Status Save(std::string_view key, const Value& value, std::optional<std::int64_t> expires_ms);
   Status CheckQuota();
-  Result<Value> InTransaction(Result<Value> (Store::*step)(const CallArguments&), const CallArguments& arguments);
+  Result<Value> InTransaction(Result<Value> (Store::*step)(const CallArguments&),
+                              const CallArguments& arguments);
 
   const KvOptions options_;
   std::mutex mutex_;
@@ -110,10 +114,11 @@ Result<std::unique_ptr<KvExtension::Store>> KvExtension::Store::Open(KvOptions o
     NEXUS_TRY(const bool has_count, tables.Step(file));
     const bool empty = has_count && tables.Integer(0) == 0;
     if (found != kApplicationId && !empty) {
-      return Fail(Code::kDataLoss,
-                  fmt::format("database '{}': holds something else than this extension's data: name "
-                              "another file",
-                              options.file));
+      return Fail(
+          Code::kDataLoss,
+          fmt::format("database '{}': holds something else than this extension's data: name "
+                      "another file",
+                      options.file));
     }
   }
   NEXUS_TRY_STATUS(file.Execute(kSchema));
@@ -125,13 +130,17 @@ Result<std::unique_ptr<KvExtension::Store>> KvExtension::Store::Open(KvOptions o
 Status KvExtension::Store::PrepareAll() {
   NEXUS_TRY(select_, file_.Prepare("SELECT value FROM nexus_kv WHERE space = ?1 AND key = ?2 AND "
                                    "(expires_ms IS NULL OR expires_ms > ?3)"));
-  NEXUS_TRY(upsert_, file_.Prepare("INSERT INTO nexus_kv (space, key, value, expires_ms) VALUES (?1, ?2, ?3, ?4) "
-                                   "ON CONFLICT DO UPDATE SET value = ?3, expires_ms = ?4"));
+  NEXUS_TRY(
+      upsert_,
+      file_.Prepare("INSERT INTO nexus_kv (space, key, value, expires_ms) VALUES (?1, ?2, ?3, ?4) "
+                    "ON CONFLICT DO UPDATE SET value = ?3, expires_ms = ?4"));
   NEXUS_TRY(erase_, file_.Prepare("DELETE FROM nexus_kv WHERE space = ?1 AND key = ?2 AND "
                                   "(expires_ms IS NULL OR expires_ms > ?3)"));
-  NEXUS_TRY(list_, file_.Prepare("SELECT key, value FROM nexus_kv WHERE space = ?1 AND key >= ?2 AND key > ?3 AND "
-                                 "(?4 IS NULL OR key < ?4) AND (expires_ms IS NULL OR expires_ms > ?5) "
-                                 "ORDER BY key LIMIT ?6"));
+  NEXUS_TRY(list_,
+            file_.Prepare(
+                "SELECT key, value FROM nexus_kv WHERE space = ?1 AND key >= ?2 AND key > ?3 AND "
+                "(?4 IS NULL OR key < ?4) AND (expires_ms IS NULL OR expires_ms > ?5) "
+                "ORDER BY key LIMIT ?6"));
   NEXUS_TRY(usage_, file_.Prepare("SELECT keys, bytes FROM nexus_kv_usage WHERE space = ?1"));
   NEXUS_TRY(purge_, file_.Prepare("DELETE FROM nexus_kv WHERE space = ?1 AND expires_ms <= ?2"));
   return {};
@@ -147,7 +156,8 @@ Result<Value> KvExtension::Store::Call(const ExtensionCall& call) {
   if (call.method == "list") result = List(arguments);
   if (call.method == "increment") result = InTransaction(&Store::Increment, arguments);
   // A statement that stays stepped would hold the read lock of the file.
-  for (auto* statement : {&select_, &upsert_, &erase_, &list_, &usage_, &purge_}) (*statement)->Reset();
+  for (auto* statement : {&select_, &upsert_, &erase_, &list_, &usage_, &purge_})
+    (*statement)->Reset();
   if (result || result.error().message().starts_with(arguments.Place())) return result;
   return std::unexpected(std::move(result).error().Context(arguments.Place()));
 }
@@ -202,8 +212,9 @@ Status KvExtension::Store::Save(std::string_view key, const Value& value,
   std::string encoded;
   NEXUS_TRY_STATUS(EncodeValue(value, encoded));
   if (encoded.size() > options_.value_bytes_max) {
-    return Fail(Code::kResourceExhausted, fmt::format("the value has {} bytes, {} are allowed: store less",
-                                                      encoded.size(), options_.value_bytes_max));
+    return Fail(Code::kResourceExhausted,
+                fmt::format("the value has {} bytes, {} are allowed: store less", encoded.size(),
+                            options_.value_bytes_max));
   }
   purge_->Reset().Bind(1, options_.name_space).Bind(2, Now());
   NEXUS_TRY([[maybe_unused]] const bool purged, purge_->Step(file_));
@@ -230,9 +241,11 @@ Result<Value> KvExtension::Store::Set(const CallArguments& arguments) {
   const OptionReader reader(arguments.Place(), options);
   NEXUS_TRY(const std::uint64_t ttl_ms, reader.Integer("ttlMs", 0, 1, std::uint64_t{1} << 45));
   if (arguments.At(1).is_undefined()) {
-    return Fail(Code::kInvalidArgument, "argument 2 (value) is undefined: use delete to remove a key");
+    return Fail(Code::kInvalidArgument,
+                "argument 2 (value) is undefined: use delete to remove a key");
   }
-  const auto expires = ttl_ms == 0 ? std::nullopt : std::optional(Now() + static_cast<std::int64_t>(ttl_ms));
+  const auto expires =
+      ttl_ms == 0 ? std::nullopt : std::optional(Now() + static_cast<std::int64_t>(ttl_ms));
   NEXUS_TRY_STATUS(Save(key, arguments.At(1), expires));
   return Value(true);
 }
@@ -272,10 +285,12 @@ Result<Value> KvExtension::Store::List(const CallArguments& arguments) {
     const std::string encoded = list_->Text(1);
     bytes += encoded.size();
     if (bytes > options_.value_bytes_max * 4) {
-      return Fail(Code::kResourceExhausted, "the values are too large for one answer: lower max, go on with after");
+      return Fail(Code::kResourceExhausted,
+                  "the values are too large for one answer: lower max, go on with after");
     }
     Result<Value> value = DecodeValue(encoded);
-    if (!value) return Fail(Code::kDataLoss, fmt::format("the value of '{}' is damaged: set it again", key));
+    if (!value)
+      return Fail(Code::kDataLoss, fmt::format("the value of '{}' is damaged: set it again", key));
     found.push_back(Value::Object({{"key", std::move(key)}, {"value", *std::move(value)}}));
   }
 }
@@ -294,8 +309,8 @@ Result<Value> KvExtension::Store::Increment(const CallArguments& arguments) {
   select_->Reset();
   const double* number = before ? before->As<double>() : nullptr;
   if (before && number == nullptr) {
-    return Fail(Code::kInvalidArgument, fmt::format("'{}' holds a {}, not a number: set it first", key,
-                                                    before->TypeName()));
+    return Fail(Code::kInvalidArgument, fmt::format("'{}' holds a {}, not a number: set it first",
+                                                    key, before->TypeName()));
   }
   const double after = (number == nullptr ? 0 : *number) + by;
   NEXUS_TRY_STATUS(Save(key, Value(after), std::nullopt));

@@ -27,9 +27,9 @@ struct KvOptions {
   std::string name_space = "main";  ///< Keys of one name space are invisible to the others.
   std::size_t key_bytes_max = 512;
   std::size_t value_bytes_max = std::size_t{1} << 20;
-  std::uint64_t keys_max = 100'000;                            ///< Of the name space.
-  std::uint64_t bytes_max = std::uint64_t{256} << 20;          ///< Of the name space's values.
-  std::function<std::int64_t()> clock_unix_ms;                 ///< null: the system clock.
+  std::uint64_t keys_max = 100'000;                    ///< Of the name space.
+  std::uint64_t bytes_max = std::uint64_t{256} << 20;  ///< Of the name space's values.
+  std::function<std::int64_t()> clock_unix_ms;         ///< null: the system clock.
 };
 
 /// Answers on the calling thread. Thread-safe; several processes may share the file.

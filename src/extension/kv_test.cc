@@ -1,5 +1,5 @@
-// Goal: values survive the extension and the process, name spaces do not see each other, and a full or
-// foreign file is an error that harms nothing.
+// Goal: values survive the extension and the process, name spaces do not see each other, and a full
+// or foreign file is an error that harms nothing.
 #include "extension/kv.h"
 
 #include <gmock/gmock.h>
@@ -81,26 +81,32 @@ TEST_F(KvTest, CountsCorrectlyFromManyThreads) {
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&, t] {
-      for (int i = 0; i < 50; ++i) EXPECT_TRUE(CallNow(t % 2 == 0 ? *one : *two, "increment", {"n"}).success);
+      for (int i = 0; i < 50; ++i)
+        EXPECT_TRUE(CallNow(t % 2 == 0 ? *one : *two, "increment", {"n"}).success);
     });
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(CallNow(*one, "get", {"n"}).value, Value(200));
   EXPECT_EQ(CallNow(*one, "increment", {"n", -0.5}).value, Value(199.5));
   EXPECT_TRUE(CallNow(*one, "set", {"text", "x"}).success);
-  EXPECT_THAT(CallNow(*one, "increment", {"text"}).message, HasSubstr("holds a string, not a number"));
+  EXPECT_THAT(CallNow(*one, "increment", {"text"}).message,
+              HasSubstr("holds a string, not a number"));
   EXPECT_FALSE(CallNow(*one, "increment", {"n", "1"}).success);
 }
 
 TEST_F(KvTest, ListsByPrefixInPages) {
   const auto kv = Open();
-  for (const char* key : {"b/2", "a", "b/1", "b", "b0", "c"}) EXPECT_TRUE(CallNow(*kv, "set", {key, key}).success);
-  const auto keys = [&](ValueObject options) { return CallNow(*kv, "list", {std::move(options)}).value; };
+  for (const char* key : {"b/2", "a", "b/1", "b", "b0", "c"})
+    EXPECT_TRUE(CallNow(*kv, "set", {key, key}).success);
+  const auto keys = [&](ValueObject options) {
+    return CallNow(*kv, "list", {std::move(options)}).value;
+  };
   EXPECT_EQ(keys({}), Value::Array({"a", "b", "b/1", "b/2", "b0", "c"}));
   EXPECT_EQ(keys({{"prefix", "b/"}}), Value::Array({"b/1", "b/2"}));
   EXPECT_EQ(keys({{"max", 2}}), Value::Array({"a", "b"}));
   EXPECT_EQ(keys({{"max", 2}, {"after", "b"}}), Value::Array({"b/1", "b/2"}));
-  EXPECT_EQ(keys({{"prefix", "c"}, {"values", true}}), Value::Array({Value::Object({{"key", "c"}, {"value", "c"}})}));
+  EXPECT_EQ(keys({{"prefix", "c"}, {"values", true}}),
+            Value::Array({Value::Object({{"key", "c"}, {"value", "c"}})}));
 }
 
 TEST_F(KvTest, ExpiredKeysAreGone) {
@@ -117,16 +123,19 @@ TEST_F(KvTest, ExpiredKeysAreGone) {
 }
 
 TEST_F(KvTest, LimitsHoldAndHarmNothing) {
-  const auto kv = Open({.file = File(), .key_bytes_max = 4, .value_bytes_max = 20, .keys_max = 2, .bytes_max = 30});
+  const auto kv = Open(
+      {.file = File(), .key_bytes_max = 4, .value_bytes_max = 20, .keys_max = 2, .bytes_max = 30});
   EXPECT_TRUE(CallNow(*kv, "set", {"a", "1"}).success);
   EXPECT_FALSE(CallNow(*kv, "set", {"", "1"}).success);
   EXPECT_FALSE(CallNow(*kv, "set", {"toolong", "1"}).success);
   EXPECT_FALSE(CallNow(*kv, "set", {"b", Value()}).success);
   EXPECT_FALSE(CallNow(*kv, "set", {7, "1"}).success);
-  EXPECT_THAT(CallNow(*kv, "set", {"a", std::string(30, 'x')}).message, HasSubstr("20 are allowed"));
+  EXPECT_THAT(CallNow(*kv, "set", {"a", std::string(30, 'x')}).message,
+              HasSubstr("20 are allowed"));
   EXPECT_TRUE(CallNow(*kv, "set", {"b", std::string(15, 'x')}).success);
   EXPECT_THAT(CallNow(*kv, "set", {"c", "1"}).message, HasSubstr("the store is full"));
-  EXPECT_THAT(CallNow(*kv, "set", {"a", std::string(18, 'x')}).message, HasSubstr("the store is full"));
+  EXPECT_THAT(CallNow(*kv, "set", {"a", std::string(18, 'x')}).message,
+              HasSubstr("the store is full"));
   EXPECT_EQ(CallNow(*kv, "get", {"a"}).value, Value("1"));
   EXPECT_TRUE(CallNow(*kv, "delete", {"b"}).success);
   EXPECT_TRUE(CallNow(*kv, "set", {"c", "1"}).success);

@@ -56,9 +56,8 @@ Value Registry::Describe() const {
   for (const auto& [name, extension] : extensions_) {
     ValueArray methods;
     for (const MethodDescriptor& method : extension->methods()) {
-      methods.push_back(Value::Object({{"name", method.name},
-                                       {"summary", method.summary},
-                                       {"idempotent", method.idempotent}}));
+      methods.push_back(Value::Object(
+          {{"name", method.name}, {"summary", method.summary}, {"idempotent", method.idempotent}}));
     }
     list.push_back(Value::Object({{"name", name}, {"methods", std::move(methods)}}));
   }

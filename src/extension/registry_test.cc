@@ -1,4 +1,5 @@
-// Goal: names are checked when an extension is registered, and the test extension answers as it says.
+// Goal: names are checked when an extension is registered, and the test extension answers as it
+// says.
 #include "extension/registry.h"
 
 #include <gmock/gmock.h>

@@ -17,7 +17,10 @@ using Clock = std::chrono::steady_clock;
 
 const MethodDescriptor kMethods[] = {
     {.name = "echo", .summary = "The argument, at once", .idempotent = true, .path_argument = {}},
-    {.name = "later", .summary = "The argument, after a delay", .idempotent = true, .path_argument = {}},
+    {.name = "later",
+     .summary = "The argument, after a delay",
+     .idempotent = true,
+     .path_argument = {}},
     {.name = "fail", .summary = "An error", .idempotent = true, .path_argument = {}},
     {.name = "never", .summary = "No answer", .idempotent = false, .path_argument = {}},
 };
@@ -34,7 +37,8 @@ class TestExtension::Timer {
       changed_.notify_all();
     }
     if (thread_.joinable()) thread_.join();
-    for (auto& [when, entry] : entries_) entry.done(Answer::Failed("test: the host is shutting down"));
+    for (auto& [when, entry] : entries_)
+      entry.done(Answer::Failed("test: the host is shutting down"));
   }
 
   void Add(Clock::time_point when, std::string run_id, Answer answer, AnswerFunction done) {
@@ -57,7 +61,8 @@ class TestExtension::Timer {
         }
       }
     }
-    for (Entry& entry : dropped) entry.done(Answer::Failed("test: the run is gone", RunErrorCode::kCancelled));
+    for (Entry& entry : dropped)
+      entry.done(Answer::Failed("test: the run is gone", RunErrorCode::kCancelled));
   }
 
  private:
@@ -94,7 +99,8 @@ class TestExtension::Timer {
   std::thread thread_;
 };
 
-TestExtension::TestExtension(std::string name) : name_(std::move(name)), timer_(std::make_unique<Timer>()) {}
+TestExtension::TestExtension(std::string name)
+    : name_(std::move(name)), timer_(std::make_unique<Timer>()) {}
 TestExtension::~TestExtension() = default;
 
 std::span<const MethodDescriptor> TestExtension::methods() const { return kMethods; }
@@ -108,11 +114,13 @@ void TestExtension::Call(ExtensionCall call, AnswerFunction done) {
   }
   const double* delay = call.args.size() > 1 ? call.args[1].As<double>() : nullptr;
   const auto delay_ms = std::chrono::milliseconds(
-      call.method == "never" ? std::chrono::hours(24 * 365)
-                             : std::chrono::milliseconds(delay != nullptr && *delay >= 0 && *delay < 1e9
-                                                             ? static_cast<std::int64_t>(*delay)
-                                                             : 1));
-  timer_->Add(Clock::now() + delay_ms, std::move(call.run_id), Answer::Ok(std::move(first)), std::move(done));
+      call.method == "never"
+          ? std::chrono::hours(24 * 365)
+          : std::chrono::milliseconds(delay != nullptr && *delay >= 0 && *delay < 1e9
+                                          ? static_cast<std::int64_t>(*delay)
+                                          : 1));
+  timer_->Add(Clock::now() + delay_ms, std::move(call.run_id), Answer::Ok(std::move(first)),
+              std::move(done));
 }
 
 void TestExtension::Abandon(std::string_view run_id) { timer_->Abandon(run_id); }

@@ -22,9 +22,11 @@ int main(void) {
     return fprintf(stderr, "%s\n", nexus_last_error()), 1;
   }
   nexus_program* program = nexus_program_load(
-      sandbox, "greet.ts", "const words: string = await $ext.host.greet(); return { words, n: $args.n * 2 };");
+      sandbox, "greet.ts",
+      "const words: string = await $ext.host.greet(); return { words, n: $args.n * 2 };");
   if (program == NULL) return fprintf(stderr, "%s\n", nexus_last_error()), 1;
-  char* result = nexus_run_json(sandbox, program, "{\"args\": {\"n\": 21}, \"capabilities\": [\"ext:host.greet\"]}");
+  char* result = nexus_run_json(sandbox, program,
+                                "{\"args\": {\"n\": 21}, \"capabilities\": [\"ext:host.greet\"]}");
   if (result == NULL) return fprintf(stderr, "%s\n", nexus_last_error()), 1;
   puts(result);
   const int failed = strstr(result, "\"status\":\"success\"") == NULL;

@@ -34,13 +34,21 @@ int FailWith(const Error& error, bool json) {
   RunError run_error;
   switch (error.code()) {
     case Code::kInvalidArgument:
-    case Code::kNotFound: run_error.code = RunErrorCode::kInvalidArgument; break;
+    case Code::kNotFound:
+      run_error.code = RunErrorCode::kInvalidArgument;
+      break;
     case Code::kPermissionDenied:
     case Code::kUnavailable:
-    case Code::kDataLoss: run_error.code = RunErrorCode::kUnavailable; break;
+    case Code::kDataLoss:
+      run_error.code = RunErrorCode::kUnavailable;
+      break;
     case Code::kResourceExhausted:
-    case Code::kDeadlineExceeded: run_error.code = RunErrorCode::kResourceLimit; break;
-    case Code::kInternal: run_error.code = RunErrorCode::kInternalError; break;
+    case Code::kDeadlineExceeded:
+      run_error.code = RunErrorCode::kResourceLimit;
+      break;
+    case Code::kInternal:
+      run_error.code = RunErrorCode::kInternalError;
+      break;
   }
   run_error.message = error.message();
   return FailWith(std::move(run_error), ExitCodeOf(error.code()), json);

@@ -32,24 +32,35 @@ std::unexpected<Error> PathError(std::string_view path, int error) {
     return Fail(code, fmt::format("'{}': {}", path, why));
   };
   switch (error) {
-    case ENOENT: return fail(Code::kNotFound, "there is no such file or folder");
-    case ENOTDIR: return fail(Code::kInvalidArgument, "a part of the path is not a folder");
-    case EISDIR: return fail(Code::kInvalidArgument, "is a folder");
-    case EXDEV: return fail(Code::kPermissionDenied, "leads out of the workspace: refused");
+    case ENOENT:
+      return fail(Code::kNotFound, "there is no such file or folder");
+    case ENOTDIR:
+      return fail(Code::kInvalidArgument, "a part of the path is not a folder");
+    case EISDIR:
+      return fail(Code::kInvalidArgument, "is a folder");
+    case EXDEV:
+      return fail(Code::kPermissionDenied, "leads out of the workspace: refused");
     case ELOOP:
       return fail(Code::kPermissionDenied,
                   "is or goes through a symbolic link: use the path the link points to");
     case EACCES:
-    case EPERM: return fail(Code::kPermissionDenied, "the operating system denies access");
-    case EROFS: return fail(Code::kPermissionDenied, "the file system is read-only");
-    case ENAMETOOLONG: return fail(Code::kInvalidArgument, "a name in the path is too long");
-    case ENOTEMPTY: return fail(Code::kInvalidArgument, "the folder is not empty: remove its files first");
+    case EPERM:
+      return fail(Code::kPermissionDenied, "the operating system denies access");
+    case EROFS:
+      return fail(Code::kPermissionDenied, "the file system is read-only");
+    case ENAMETOOLONG:
+      return fail(Code::kInvalidArgument, "a name in the path is too long");
+    case ENOTEMPTY:
+      return fail(Code::kInvalidArgument, "the folder is not empty: remove its files first");
     case ENOSPC:
     case EDQUOT:
-      return fail(Code::kResourceExhausted, "the disk is full; the file is as it was: free some space");
+      return fail(Code::kResourceExhausted,
+                  "the disk is full; the file is as it was: free some space");
     case EMFILE:
-    case ENFILE: return fail(Code::kResourceExhausted, "too many open files: try again");
-    default: return fail(Code::kUnavailable, std::strerror(error));
+    case ENFILE:
+      return fail(Code::kResourceExhausted, "too many open files: try again");
+    default:
+      return fail(Code::kUnavailable, std::strerror(error));
   }
 }
 
@@ -78,7 +89,8 @@ int WriteAll(int fd, std::string_view data) {
 
 std::string TemporaryName() {
   std::uint64_t random = 0;
-  if (getrandom(&random, sizeof(random), 0) != sizeof(random)) random = static_cast<std::uint64_t>(getpid());
+  if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+    random = static_cast<std::uint64_t>(getpid());
   return fmt::format(".nexus-{:016x}.tmp", random);
 }
 
@@ -90,10 +102,14 @@ Descriptor::~Descriptor() {
 
 std::string_view FileTypeName(FileType type) {
   switch (type) {
-    case FileType::kFile: return "file";
-    case FileType::kFolder: return "folder";
-    case FileType::kLink: return "link";
-    case FileType::kOther: return "other";
+    case FileType::kFile:
+      return "file";
+    case FileType::kFolder:
+      return "folder";
+    case FileType::kLink:
+      return "link";
+    case FileType::kOther:
+      return "other";
   }
   return "other";
 }
@@ -106,7 +122,8 @@ Result<std::vector<std::string>> SplitPath(std::string_view path) {
   if (path.find('\0') != std::string_view::npos) {
     return Fail(Code::kInvalidArgument, "the path holds a NUL character");
   }
-  if (path.starts_with('/')) return bad("paths are relative to the workspace: drop the leading '/'");
+  if (path.starts_with('/'))
+    return bad("paths are relative to the workspace: drop the leading '/'");
   std::vector<std::string> parts;
   while (!path.empty()) {
     const std::size_t slash = path.find('/');
@@ -130,7 +147,8 @@ Result<Beneath> Beneath::Open(const std::string& root, bool follow_links) {
       return Fail(Code::kNotFound, fmt::format("workspace '{}': there is no such folder", root));
     }
     return Fail(Code::kInvalidArgument,
-                fmt::format("workspace '{}': cannot be opened as a folder: {}", root, std::strerror(error)));
+                fmt::format("workspace '{}': cannot be opened as a folder: {}", root,
+                            std::strerror(error)));
   }
   Beneath beneath(std::move(folder), follow_links);
   const Descriptor probe(beneath.OpenAt(".", O_PATH | O_DIRECTORY));
@@ -151,7 +169,8 @@ int Beneath::OpenAt(const std::string& path, int flags) const {
   // The kernel answers EAGAIN when a rename elsewhere raced with a ".." inside a link.
   for (int attempt = 0;; ++attempt) {
     const long fd = syscall(SYS_openat2, root_.get(), path.c_str(), &how, sizeof(how));
-    if (fd >= 0 || (errno != EAGAIN && errno != EINTR) || attempt == 100) return static_cast<int>(fd);
+    if (fd >= 0 || (errno != EAGAIN && errno != EINTR) || attempt == 100)
+      return static_cast<int>(fd);
   }
 }
 
@@ -165,13 +184,15 @@ Result<std::string> Beneath::Read(std::string_view path, std::size_t bytes_max) 
     return Fail(Code::kInvalidArgument, fmt::format("'{}': is a folder: use list", path));
   }
   if (!S_ISREG(status.st_mode)) {
-    return Fail(Code::kInvalidArgument, fmt::format("'{}': is a device or a pipe, not a file", path));
+    return Fail(Code::kInvalidArgument,
+                fmt::format("'{}': is a device or a pipe, not a file", path));
   }
   const auto too_large = [&] {
-    return Fail(Code::kResourceExhausted,
-                fmt::format("'{}': has more than {} bytes: read a smaller file, or raise maxBytes if "
-                            "the operator's limit allows it",
-                            path, bytes_max));
+    return Fail(
+        Code::kResourceExhausted,
+        fmt::format("'{}': has more than {} bytes: read a smaller file, or raise maxBytes if "
+                    "the operator's limit allows it",
+                    path, bytes_max));
   };
   if (static_cast<std::uint64_t>(status.st_size) > bytes_max) return too_large();
   // Files of /proc-like file systems say size 0, and files grow: read until the end says so.
@@ -208,7 +229,8 @@ Result<Descriptor> Beneath::OpenParent(std::vector<std::string>& parts, std::str
   std::vector<std::string> made;
   NEXUS_TRY(Descriptor parent, OpenFolder(made, shown));
   for (const std::string& part : parts) {
-    if (mkdirat(parent.get(), part.c_str(), 0777) != 0 && errno != EEXIST) return PathError(shown, errno);
+    if (mkdirat(parent.get(), part.c_str(), 0777) != 0 && errno != EEXIST)
+      return PathError(shown, errno);
     made.push_back(part);
     NEXUS_TRY(parent, OpenFolder(made, shown));
   }
@@ -226,13 +248,15 @@ Status Beneath::Write(std::string_view path, std::string_view data, bool make_fo
   if (exists && S_ISDIR(status.st_mode)) return PathError(path, EISDIR);
   if (exists && S_ISREG(status.st_mode)) mode = status.st_mode & 0777;
   const std::string temporary = TemporaryName();
-  const Descriptor file(
-      openat(folder.get(), temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
+  const Descriptor file(openat(folder.get(), temporary.c_str(),
+                               O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
   if (!file.open()) return PathError(path, errno);
   int error = WriteAll(file.get(), data);
-  if (error == 0 && exists && S_ISREG(status.st_mode) && fchmod(file.get(), mode) != 0) error = errno;
+  if (error == 0 && exists && S_ISREG(status.st_mode) && fchmod(file.get(), mode) != 0)
+    error = errno;
   if (error == 0 && fsync(file.get()) != 0) error = errno;
-  if (error == 0 && renameat(folder.get(), temporary.c_str(), folder.get(), name.c_str()) != 0) error = errno;
+  if (error == 0 && renameat(folder.get(), temporary.c_str(), folder.get(), name.c_str()) != 0)
+    error = errno;
   if (error == 0) return {};
   unlinkat(folder.get(), temporary.c_str(), 0);
   return PathError(path, error);
@@ -261,21 +285,24 @@ Result<std::vector<FileInfo>> Beneath::List(std::string_view path, std::size_t e
     if (name == "." || name == "..") continue;
     if (entries.size() == entries_max) {
       return Fail(Code::kResourceExhausted,
-                  fmt::format("'{}': more than {} entries: list a smaller folder or raise max", path, entries_max));
+                  fmt::format("'{}': more than {} entries: list a smaller folder or raise max",
+                              path, entries_max));
     }
     struct stat status = {};
     if (fstatat(fd, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) continue;  // Gone meanwhile.
     entries.push_back(ToInfo(prefix + std::string(name), status));
   }
   if (errno != 0) return PathError(path, errno);
-  std::sort(entries.begin(), entries.end(), [](const FileInfo& a, const FileInfo& b) { return a.path < b.path; });
+  std::sort(entries.begin(), entries.end(),
+            [](const FileInfo& a, const FileInfo& b) { return a.path < b.path; });
   return entries;
 }
 
 Result<bool> Beneath::Remove(std::string_view path) const {
   NEXUS_TRY(std::vector<std::string> parts, SplitPath(path));
   if (parts.empty()) {
-    return Fail(Code::kInvalidArgument, fmt::format("'{}': the workspace itself cannot be removed", path));
+    return Fail(Code::kInvalidArgument,
+                fmt::format("'{}': the workspace itself cannot be removed", path));
   }
   const std::string name = parts.back();
   Result<Descriptor> folder = OpenParent(parts, path, false);

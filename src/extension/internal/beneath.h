@@ -46,9 +46,9 @@ struct FileInfo {
 Result<std::vector<std::string>> SplitPath(std::string_view path);
 
 /// A folder and the rule that nothing outside it is reached. Thread-safe: holds one descriptor.
-/// Every error names the path and is kNotFound, kPermissionDenied (a link, or a path that leaves the
-/// root), kInvalidArgument (a folder where a file is wanted, or the reverse), kResourceExhausted
-/// (too large, disk full) or kUnavailable.
+/// Every error names the path and is kNotFound, kPermissionDenied (a link, or a path that leaves
+/// the root), kInvalidArgument (a folder where a file is wanted, or the reverse),
+/// kResourceExhausted (too large, disk full) or kUnavailable.
 class Beneath {
  public:
   static Result<Beneath> Open(const std::string& root, bool follow_links);
@@ -65,9 +65,11 @@ class Beneath {
   Result<bool> Remove(std::string_view path) const;
 
  private:
-  Beneath(Descriptor root, bool follow_links) : root_(std::move(root)), follow_links_(follow_links) {}
+  Beneath(Descriptor root, bool follow_links)
+      : root_(std::move(root)), follow_links_(follow_links) {}
   int OpenAt(const std::string& path, int flags) const;
-  Result<Descriptor> OpenFolder(const std::vector<std::string>& parts, std::string_view shown) const;
+  Result<Descriptor> OpenFolder(const std::vector<std::string>& parts,
+                                std::string_view shown) const;
   Result<Descriptor> OpenParent(std::vector<std::string>& parts, std::string_view shown,
                                 bool make_folders) const;
 

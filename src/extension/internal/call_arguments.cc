@@ -42,9 +42,8 @@ Result<const ValueObject*> CallArguments::Options(
   }
   for (const auto& [key, member] : *options) {
     if (std::find(allowed.begin(), allowed.end(), key) == allowed.end()) {
-      return Fail(Code::kInvalidArgument,
-                  fmt::format("{}: unknown option '{}': the options are {}", Place(), key,
-                              fmt::join(allowed, ", ")));
+      return Fail(Code::kInvalidArgument, fmt::format("{}: unknown option '{}': the options are {}",
+                                                      Place(), key, fmt::join(allowed, ", ")));
     }
   }
   return options;

@@ -19,7 +19,8 @@ inline std::future<Answer> CallLater(Extension& extension, std::string method, V
                      .method = std::move(method),
                      .args = std::move(args),
                      .idempotency_key = {}};
-  extension.Call(std::move(call), [promise](Answer given) { promise->set_value(std::move(given)); });
+  extension.Call(std::move(call),
+                 [promise](Answer given) { promise->set_value(std::move(given)); });
   return answer;
 }
 

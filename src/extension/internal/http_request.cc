@@ -34,9 +34,17 @@ bool IsTokenText(std::string_view text) {
 
 // Fields that frame the message or choose its way: the transport's own to set.
 bool IsReservedHeader(std::string_view lower_name) {
-  constexpr std::array<std::string_view, 11> kReserved = {
-      "host",    "content-length", "transfer-encoding", "connection", "keep-alive", "upgrade",
-      "trailer", "te",             "expect",            "via",        "http2-settings"};
+  constexpr std::array<std::string_view, 11> kReserved = {"host",
+                                                          "content-length",
+                                                          "transfer-encoding",
+                                                          "connection",
+                                                          "keep-alive",
+                                                          "upgrade",
+                                                          "trailer",
+                                                          "te",
+                                                          "expect",
+                                                          "via",
+                                                          "http2-settings"};
   return std::find(kReserved.begin(), kReserved.end(), lower_name) != kReserved.end() ||
          lower_name.starts_with("proxy-");
 }
@@ -68,17 +76,16 @@ Result<std::vector<std::pair<std::string, std::string>>> ReadHeaders(std::string
   if (value == nullptr || value->is_null()) return headers;
   const ValueObject* object = value->As<ValueObject>();
   if (object == nullptr) {
-    return Fail(Code::kInvalidArgument,
-                fmt::format("{}: option 'headers' must be an object, not {}", place,
-                            value->TypeName()));
+    return Fail(
+        Code::kInvalidArgument,
+        fmt::format("{}: option 'headers' must be an object, not {}", place, value->TypeName()));
   }
   std::size_t bytes = 0;
   for (const auto& [name, member] : *object) {
     const std::string* text = member.As<std::string>();
     if (text == nullptr) {
-      return Fail(Code::kInvalidArgument,
-                  fmt::format("{}: header '{}' must be a string, not {}", place, name,
-                              member.TypeName()));
+      return Fail(Code::kInvalidArgument, fmt::format("{}: header '{}' must be a string, not {}",
+                                                      place, name, member.TypeName()));
     }
     NEXUS_TRY_STATUS(CheckHeader(place, name, *text));
     bytes += name.size() + text->size() + 4;
@@ -179,12 +186,12 @@ Result<HttpRequest> ReadRequest(const ExtensionCall& call, const HttpOptions& op
   request.place = arguments.Place();
   request.run_id = call.run_id;
   NEXUS_TRY(const std::string url, arguments.String(0, "url"));
-  NEXUS_TRY(const ValueObject* given,
-            call.method == "request"
-                ? arguments.Options(1, {"method", "headers", "body", "json", "timeoutMs",
-                                        "maxBytes", "redirect"})
-                : arguments.Options(1, {"headers", "body", "json", "timeoutMs", "maxBytes",
-                                        "redirect"}));
+  NEXUS_TRY(
+      const ValueObject* given,
+      call.method == "request"
+          ? arguments.Options(
+                1, {"method", "headers", "body", "json", "timeoutMs", "maxBytes", "redirect"})
+          : arguments.Options(1, {"headers", "body", "json", "timeoutMs", "maxBytes", "redirect"}));
   const OptionReader reader(request.place, given);
   NEXUS_TRY(request.method, ReadMethod(call, reader, request.place));
   NEXUS_TRY(request.headers, ReadHeaders(request.place, reader.Raw("headers")));
@@ -229,12 +236,14 @@ Result<HttpRequest> FollowRedirect(HttpRequest request, long status, std::string
   if (Status allowed = policy.CheckUrl(*parsed); !allowed) {
     return std::unexpected(std::move(allowed).error().Context(request.place + ": redirect"));
   }
-  const bool rewritten = status == 303 ? request.method != "HEAD"
-                                       : (status == 301 || status == 302) && request.method == "POST";
+  const bool rewritten = status == 303
+                             ? request.method != "HEAD"
+                             : (status == 301 || status == 302) && request.method == "POST";
   const bool other_origin = parsed->Origin() != request.url.Origin();
   std::erase_if(request.headers, [&](const auto& header) {
     const std::string name = LowerCase(header.first);
-    const bool secret = name == "authorization" || name == "cookie" || name.find("token") != std::string::npos ||
+    const bool secret = name == "authorization" || name == "cookie" ||
+                        name.find("token") != std::string::npos ||
                         name.find("api-key") != std::string::npos;
     return (rewritten && name.starts_with("content-")) || (other_origin && secret);
   });
@@ -258,8 +267,7 @@ Result<Value> ResponseToValue(const HttpRequest& request, HttpResponse response)
       headers.Append(name, std::move(text));
     }
   }
-  const std::string content_type =
-      std::string(Value(headers).StringOr("content-type", ""));
+  const std::string content_type = std::string(Value(headers).StringOr("content-type", ""));
   Value result = Value::Object({{"status", static_cast<double>(response.status)},
                                 {"ok", response.status >= 200 && response.status < 300},
                                 {"url", request.url.normalized},
@@ -277,7 +285,8 @@ Result<Value> ResponseToValue(const HttpRequest& request, HttpResponse response)
   }
   const bool text = (content_type.empty() || IsTextType(content_type)) &&
                     FindInvalidUtf8(response.body) == kValid;
-  object.Append("body", text ? Value(std::move(response.body)) : Value(Bytes{std::move(response.body)}));
+  object.Append("body",
+                text ? Value(std::move(response.body)) : Value(Bytes{std::move(response.body)}));
   return result;
 }
 

@@ -62,7 +62,9 @@ class Pattern::Parser {
   }
   Code OneByte(char c) { return OneOf(ByteSet().set(static_cast<unsigned char>(c))); }
 
-  static void Append(Code& code, const Code& more) { code.insert(code.end(), more.begin(), more.end()); }
+  static void Append(Code& code, const Code& more) {
+    code.insert(code.end(), more.begin(), more.end());
+  }
 
   Result<Code> Literal() {
     Code code;
@@ -158,13 +160,18 @@ class Pattern::Parser {
         if (!Take(')')) return Fail("')' is missing");
         return inner;
       }
-      case '.': return OneOf(ByteSet().set());
-      case '^': return Code{{Op::kBegin}};
-      case '$': return Code{{Op::kEnd}};
-      case '[': return Class();
+      case '.':
+        return OneOf(ByteSet().set());
+      case '^':
+        return Code{{Op::kBegin}};
+      case '$':
+        return Code{{Op::kEnd}};
+      case '[':
+        return Class();
       case '*':
       case '+':
-      case '?': return Fail("nothing to repeat");
+      case '?':
+        return Fail("nothing to repeat");
       case '\\': {
         if (!More()) return Fail("'\\' at the end");
         const char escaped = text_[at_++];
@@ -174,7 +181,8 @@ class Pattern::Parser {
         NEXUS_TRY_STATUS(Escape(escaped, set));
         return OneOf(set);
       }
-      default: return OneByte(c);
+      default:
+        return OneByte(c);
     }
   }
 
@@ -216,7 +224,8 @@ class Pattern::Parser {
       if (at_ + 1 < text_.size() && text_[at_] == '-' && text_[at_ + 1] != ']') {
         high = static_cast<unsigned char>(text_[at_ + 1]);
         at_ += 2;
-        if (high < low || high >= 0x80 || high == '\\') return Fail("not a range of ASCII characters");
+        if (high < low || high >= 0x80 || high == '\\')
+          return Fail("not a range of ASCII characters");
       }
       for (unsigned i = low; i <= high; ++i) set.set(i);
     }
@@ -278,7 +287,8 @@ class Pattern::Matcher {
     return before != after;
   }
 
-  // Follows jumps to the instructions that take a byte. The stack is explicit: patterns are hostile.
+  // Follows jumps to the instructions that take a byte. The stack is explicit: patterns are
+  // hostile.
   void AddThread(std::size_t first, std::size_t start, std::size_t at) {
     stack_.push_back(first);
     while (!stack_.empty()) {
@@ -291,7 +301,9 @@ class Pattern::Matcher {
         return static_cast<std::size_t>(static_cast<std::int64_t>(pc) + offset);
       };
       switch (instruction.op) {
-        case Op::kJump: stack_.push_back(target(instruction.x)); break;
+        case Op::kJump:
+          stack_.push_back(target(instruction.x));
+          break;
         case Op::kSplit:
           stack_.push_back(target(instruction.y));
           stack_.push_back(target(instruction.x));
@@ -309,7 +321,9 @@ class Pattern::Matcher {
           if (!AtWordEdge(at)) stack_.push_back(pc + 1);
           break;
         case Op::kSet:
-        case Op::kMatch: next_.push_back({pc, start}); break;
+        case Op::kMatch:
+          next_.push_back({pc, start});
+          break;
       }
     }
   }
@@ -332,6 +346,8 @@ Result<Pattern> Pattern::Compile(std::string_view text, PatternOptions options) 
   return pattern;
 }
 
-std::optional<std::size_t> Pattern::Find(std::string_view line) const { return Matcher(*this, line).Find(); }
+std::optional<std::size_t> Pattern::Find(std::string_view line) const {
+  return Matcher(*this, line).Find();
+}
 
 }  // namespace nexus::internal

@@ -14,7 +14,7 @@
 namespace nexus::internal {
 
 struct PatternOptions {
-  bool regex = false;  ///< Else the pattern is literal text.
+  bool regex = false;        ///< Else the pattern is literal text.
   bool ignore_case = false;  ///< ASCII letters only.
 };
 
@@ -31,7 +31,16 @@ class Pattern {
   std::optional<std::size_t> Find(std::string_view line) const;
 
  private:
-  enum class Op : std::uint8_t { kSet, kSplit, kJump, kBegin, kEnd, kWordEdge, kNotWordEdge, kMatch };
+  enum class Op : std::uint8_t {
+    kSet,
+    kSplit,
+    kJump,
+    kBegin,
+    kEnd,
+    kWordEdge,
+    kNotWordEdge,
+    kMatch
+  };
   struct Instruction {
     Op op;
     std::int32_t x = 0;  // relative targets of kSplit and kJump

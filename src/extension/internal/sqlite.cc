@@ -11,7 +11,9 @@ constexpr int kBusyTimeoutMs = 2000;
 }  // namespace
 
 void SqliteFile::Closer::operator()(sqlite3* handle) const { sqlite3_close_v2(handle); }
-void SqliteStatement::Finalizer::operator()(sqlite3_stmt* handle) const { sqlite3_finalize(handle); }
+void SqliteStatement::Finalizer::operator()(sqlite3_stmt* handle) const {
+  sqlite3_finalize(handle);
+}
 
 Result<SqliteFile> SqliteFile::Open(const std::string& path) {
   sqlite3* handle = nullptr;
@@ -32,30 +34,37 @@ Status SqliteFile::Execute(const char* sql) {
 
 Result<SqliteStatement> SqliteFile::Prepare(const char* sql) {
   sqlite3_stmt* statement = nullptr;
-  if (sqlite3_prepare_v3(handle_.get(), sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr) != SQLITE_OK) {
+  if (sqlite3_prepare_v3(handle_.get(), sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr) !=
+      SQLITE_OK) {
     return std::unexpected(LastError());
   }
   return SqliteStatement(statement);
 }
 
-std::uint64_t SqliteFile::changes() const { return static_cast<std::uint64_t>(sqlite3_changes(handle_.get())); }
+std::uint64_t SqliteFile::changes() const {
+  return static_cast<std::uint64_t>(sqlite3_changes(handle_.get()));
+}
 
 Error SqliteFile::LastError() const {
   const int code = sqlite3_errcode(handle_.get());
   const std::string what = fmt::format("database '{}': {}", path_.empty() ? "in memory" : path_,
                                        sqlite3_errmsg(handle_.get()));
   switch (code & 0xff) {
-    case SQLITE_FULL: return {Code::kResourceExhausted, what + ": free some space and try again"};
+    case SQLITE_FULL:
+      return {Code::kResourceExhausted, what + ": free some space and try again"};
     case SQLITE_NOTADB:
     case SQLITE_CORRUPT:
       return {Code::kDataLoss, what + ": restore it from a backup, or move it away to begin anew"};
     case SQLITE_CANTOPEN:
       return {Code::kUnavailable, what + ": check that its folder exists and can be written"};
     case SQLITE_READONLY:
-    case SQLITE_PERM: return {Code::kUnavailable, what + ": check the file's permissions"};
+    case SQLITE_PERM:
+      return {Code::kUnavailable, what + ": check the file's permissions"};
     case SQLITE_BUSY:
-    case SQLITE_LOCKED: return {Code::kUnavailable, what + ": another process holds it: try again"};
-    default: return {Code::kUnavailable, what + ": try again"};
+    case SQLITE_LOCKED:
+      return {Code::kUnavailable, what + ": another process holds it: try again"};
+    default:
+      return {Code::kUnavailable, what + ": try again"};
   }
 }
 
@@ -65,7 +74,8 @@ SqliteStatement& SqliteStatement::Reset() {
   return *this;
 }
 SqliteStatement& SqliteStatement::Bind(int index, std::string_view text) {
-  sqlite3_bind_text64(handle_.get(), index, text.data(), text.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
+  sqlite3_bind_text64(handle_.get(), index, text.data(), text.size(), SQLITE_TRANSIENT,
+                      SQLITE_UTF8);
   return *this;
 }
 SqliteStatement& SqliteStatement::BindBlob(int index, std::string_view bytes) {
@@ -94,6 +104,8 @@ std::string SqliteStatement::Text(int column) const {
   return data == nullptr ? std::string() : std::string(static_cast<const char*>(data), size);
 }
 
-std::int64_t SqliteStatement::Integer(int column) const { return sqlite3_column_int64(handle_.get(), column); }
+std::int64_t SqliteStatement::Integer(int column) const {
+  return sqlite3_column_int64(handle_.get(), column);
+}
 
 }  // namespace nexus::internal

@@ -18,11 +18,12 @@ const std::vector<std::string> kUsuallyExcluded = {".git", "node_modules"};
 
 Value InfoToValue(const FileInfo& info) {
   const std::size_t slash = info.path.rfind('/');
-  return Value::Object({{"path", info.path},
-                        {"name", slash == std::string::npos ? info.path : info.path.substr(slash + 1)},
-                        {"type", std::string(FileTypeName(info.type))},
-                        {"size", static_cast<double>(info.size)},
-                        {"mtimeMs", info.mtime_ms}});
+  return Value::Object(
+      {{"path", info.path},
+       {"name", slash == std::string::npos ? info.path : info.path.substr(slash + 1)},
+       {"type", std::string(FileTypeName(info.type))},
+       {"size", static_cast<double>(info.size)},
+       {"mtimeMs", info.mtime_ms}});
 }
 
 // Text that a line of a result can hold: valid UTF-8, cut around the match.
@@ -72,7 +73,8 @@ Result<Value> Workspace::Read(const ExtensionCall& call) const {
   NEXUS_TRY(const std::uint64_t bytes_max,
             reader.Integer("maxBytes", options_.read_bytes_max, 0, options_.read_bytes_max));
   if (encoding != "auto" && encoding != "utf8" && encoding != "bytes") {
-    return Fail(Code::kInvalidArgument, "option 'encoding' must be \"auto\", \"utf8\" or \"bytes\"");
+    return Fail(Code::kInvalidArgument,
+                "option 'encoding' must be \"auto\", \"utf8\" or \"bytes\"");
   }
   NEXUS_TRY(std::string data, folder_.Read(path, bytes_max));
   if (encoding == "bytes") return Value(Bytes{std::move(data)});
@@ -80,8 +82,9 @@ Result<Value> Workspace::Read(const ExtensionCall& call) const {
   const bool binary = data.find('\0') != std::string::npos;
   if (invalid == kValid && (encoding == "utf8" || !binary)) return Value(std::move(data));
   if (encoding == "auto") return Value(Bytes{std::move(data)});
-  return Fail(Code::kDataLoss, fmt::format("'{}': is not UTF-8 at byte {}: read it with encoding \"bytes\"",
-                                           path, invalid));
+  return Fail(
+      Code::kDataLoss,
+      fmt::format("'{}': is not UTF-8 at byte {}: read it with encoding \"bytes\"", path, invalid));
 }
 
 Status Workspace::CheckWritable(const ExtensionCall& call) const {
@@ -102,16 +105,18 @@ Result<Value> Workspace::Write(const ExtensionCall& call) {
   const std::string* text = arguments.At(1).As<std::string>();
   const Bytes* bytes = arguments.At(1).As<Bytes>();
   if (text == nullptr && bytes == nullptr) {
-    return Fail(Code::kInvalidArgument, fmt::format("argument 2 (text) must be a string or a Uint8Array, not {}",
-                                                    arguments.At(1).TypeName()));
+    return Fail(Code::kInvalidArgument,
+                fmt::format("argument 2 (text) must be a string or a Uint8Array, not {}",
+                            arguments.At(1).TypeName()));
   }
   // A lone surrogate cannot be stored as UTF-8; it becomes U+FFFD, as TextEncoder does it.
-  const std::string clean = text != nullptr && FindInvalidUtf8(*text) != kValid ? ToValidUtf8(*text) : "";
+  const std::string clean =
+      text != nullptr && FindInvalidUtf8(*text) != kValid ? ToValidUtf8(*text) : "";
   const std::string& data = bytes != nullptr ? bytes->data : clean.empty() ? *text : clean;
   if (data.size() > options_.write_bytes_max) {
     return Fail(Code::kResourceExhausted,
-                fmt::format("'{}': {} bytes, {} are allowed in one file: write less", path, data.size(),
-                            options_.write_bytes_max));
+                fmt::format("'{}': {} bytes, {} are allowed in one file: write less", path,
+                            data.size(), options_.write_bytes_max));
   }
   if (written_.fetch_add(data.size()) + data.size() > options_.written_bytes_max) {
     written_.fetch_sub(data.size());
@@ -124,7 +129,8 @@ Result<Value> Workspace::Write(const ExtensionCall& call) {
 }
 
 // Visits folder by folder, files of a folder before its subfolders' files, in the order of names.
-Status Workspace::ForEach(const Walk& walk, const std::function<Result<bool>(const FileInfo&)>& visit) const {
+Status Workspace::ForEach(const Walk& walk,
+                          const std::function<Result<bool>(const FileInfo&)>& visit) const {
   std::vector<std::pair<std::string, int>> pending = {{walk.path, 0}};
   while (!pending.empty()) {
     const auto [folder, depth] = std::move(pending.back());
@@ -162,20 +168,23 @@ Result<Value> Workspace::List(const ExtensionCall& call, const Wanted& wanted) c
   NEXUS_TRY(const ValueObject* options, arguments.Options(1, {"recursive", "max", "exclude"}));
   const OptionReader reader(arguments.Place(), options);
   NEXUS_TRY(const bool recursive, reader.Bool("recursive", false));
-  NEXUS_TRY(const std::uint64_t max, reader.Integer("max", std::min<std::size_t>(10'000, options_.entries_max),
-                                                    1, options_.entries_max));
+  NEXUS_TRY(const std::uint64_t max,
+            reader.Integer("max", std::min<std::size_t>(10'000, options_.entries_max), 1,
+                           options_.entries_max));
   NEXUS_TRY(std::optional<std::vector<std::string>> exclude, reader.Strings("exclude"));
   const Walk walk{.place = arguments.Place(),
                   .path = path,
                   .recursive = recursive,
                   .exclude = exclude ? *std::move(exclude) : kUsuallyExcluded,
                   .wanted = wanted,
-                  .deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(options_.walk_ms_max)};
+                  .deadline = std::chrono::steady_clock::now() +
+                              std::chrono::milliseconds(options_.walk_ms_max)};
   ValueArray found;
   NEXUS_TRY_STATUS(ForEach(walk, [&](const FileInfo& info) -> Result<bool> {
     if (found.size() == max) {
-      return Fail(Code::kResourceExhausted,
-                  fmt::format("'{}': more than {} entries: list a smaller folder or raise max", path, max));
+      return Fail(
+          Code::kResourceExhausted,
+          fmt::format("'{}': more than {} entries: list a smaller folder or raise max", path, max));
     }
     found.push_back(InfoToValue(info));
     return true;
@@ -201,15 +210,18 @@ Result<Value> Workspace::Search(const ExtensionCall& call, const Wanted& wanted)
   const CallArguments arguments(call);
   NEXUS_TRY(const std::string text, arguments.String(0, "pattern"));
   NEXUS_TRY(const std::string path, arguments.StringOr(1, "path", "."));
-  NEXUS_TRY(const ValueObject* options, arguments.Options(2, {"regex", "ignoreCase", "max", "exclude"}));
+  NEXUS_TRY(const ValueObject* options,
+            arguments.Options(2, {"regex", "ignoreCase", "max", "exclude"}));
   const OptionReader reader(arguments.Place(), options);
   NEXUS_TRY(const bool regex, reader.Bool("regex", false));
   NEXUS_TRY(const bool ignore_case, reader.Bool("ignoreCase", false));
   NEXUS_TRY(const std::uint64_t max, reader.Integer("max", 1000, 1, options_.entries_max));
   NEXUS_TRY(std::optional<std::vector<std::string>> exclude, reader.Strings("exclude"));
-  NEXUS_TRY(const Pattern pattern, Pattern::Compile(text, {.regex = regex, .ignore_case = ignore_case}));
+  NEXUS_TRY(const Pattern pattern,
+            Pattern::Compile(text, {.regex = regex, .ignore_case = ignore_case}));
   const bool plain = !regex && !ignore_case;
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(options_.walk_ms_max);
+  const auto deadline =
+      std::chrono::steady_clock::now() + std::chrono::milliseconds(options_.walk_ms_max);
   const Walk walk{.place = arguments.Place(),
                   .path = path,
                   .recursive = true,
@@ -224,8 +236,9 @@ Result<Value> Workspace::Search(const ExtensionCall& call, const Wanted& wanted)
     if (!data || data->find('\0') != std::string::npos) return true;  // Gone, closed or binary.
     bytes += data->size();
     if (bytes > options_.search_bytes_max || std::chrono::steady_clock::now() > deadline) {
-      return Fail(Code::kResourceExhausted, fmt::format("more than {} bytes or {} ms: search a smaller folder",
-                                                        options_.search_bytes_max, options_.walk_ms_max));
+      return Fail(Code::kResourceExhausted,
+                  fmt::format("more than {} bytes or {} ms: search a smaller folder",
+                              options_.search_bytes_max, options_.walk_ms_max));
     }
     if (plain && data->find(text) == std::string::npos) return true;
     std::uint32_t number = 0;
@@ -234,12 +247,14 @@ Result<Value> Workspace::Search(const ExtensionCall& call, const Wanted& wanted)
       const std::string_view line = std::string_view(*data).substr(start, end - start);
       ++number;
       start = end + 1;
-      const std::size_t at = plain ? line.find(text) : pattern.Find(line).value_or(std::string_view::npos);
+      const std::size_t at =
+          plain ? line.find(text) : pattern.Find(line).value_or(std::string_view::npos);
       if (at == std::string_view::npos) continue;
-      found.push_back(Value::Object({{"path", info.path},
-                                     {"line", number},
-                                     {"column", static_cast<double>(CodePointCount(line.substr(0, at)) + 1)},
-                                     {"text", ShownLine(line, at)}}));
+      found.push_back(
+          Value::Object({{"path", info.path},
+                         {"line", number},
+                         {"column", static_cast<double>(CodePointCount(line.substr(0, at)) + 1)},
+                         {"text", ShownLine(line, at)}}));
     }
     return found.size() < max;
   }));

@@ -17,7 +17,8 @@ TestReply Serve(const TestRequest& request) {
     return {.status = 302, .headers = {"Location: " + request.target.substr(10)}};
   }
   if (request.target == "/big") return {.headers = {html}, .body = std::string(3'000'000, 'x')};
-  if (!request.target.starts_with("/page/")) return {.status = 404, .headers = {html}, .body = "no such page"};
+  if (!request.target.starts_with("/page/"))
+    return {.status = 404, .headers = {html}, .body = "no such page"};
   return {.headers = {html},
           .body = "<title>Page " + request.target.substr(6) + "</title>",
           .delay = std::chrono::milliseconds(50)};

@@ -17,6 +17,9 @@ namespace {
 /// Above this, mapping anew is cheaper than copying back.
 constexpr std::size_t kCopyBackPagesMax = 128;
 
+/// Runs of one program in a row on one instance before it is mapped from the flattened image.
+constexpr std::uint32_t kFlattenAfterReuses = 8;
+
 alignas(64) constexpr std::uint8_t kZeroPage[kPageBytes] = {};
 
 bool IsZeroPage(const std::uint8_t* page) { return std::memcmp(page, kZeroPage, kPageBytes) == 0; }
@@ -58,12 +61,23 @@ Result<std::shared_ptr<const BaseImage>> BaseImage::Capture(std::shared_ptr<Imag
                                                             const Instance& instance,
                                                             std::uint32_t mailbox,
                                                             std::uint32_t pages_max) {
-  std::shared_ptr<BaseImage> image(new BaseImage);
   std::uint32_t pages = pages_max;
   while (pages > 0 && IsZeroPage(instance.memory() + std::size_t{pages - 1} * kPageBytes)) --pages;
+  NEXUS_TRY(std::shared_ptr<const BaseImage> made, Make(std::move(file), instance.memory(), pages));
+  auto image = std::const_pointer_cast<BaseImage>(std::move(made));
+  image->memory_bytes_ = instance.memory_bytes();
+  image->mailbox_ = mailbox;
+  image->stack_pointer_ = instance.stack_pointer();
+  return image;
+}
+
+Result<std::shared_ptr<const BaseImage>> BaseImage::Make(std::shared_ptr<ImageFile> file,
+                                                         const std::uint8_t* memory,
+                                                         std::uint32_t pages) {
   NEXUS_CHECK(pages > 0, "an empty image");
   const std::size_t bytes = std::size_t{pages} * kPageBytes;
-  NEXUS_TRY(image->file_offset_, file->Append(instance.memory(), bytes));
+  std::shared_ptr<BaseImage> image(new BaseImage);
+  NEXUS_TRY(image->file_offset_, file->Append(memory, bytes));
   image->file_ = std::move(file);
   image->used_pages_ = pages;
   void* const mapped = mmap(nullptr, bytes, PROT_READ, MAP_SHARED | MAP_POPULATE,
@@ -72,10 +86,21 @@ Result<std::shared_ptr<const BaseImage>> BaseImage::Capture(std::shared_ptr<Imag
     return Fail(Code::kUnavailable, std::string("map an image: ") + std::strerror(errno));
   }
   image->pages_ = static_cast<const std::uint8_t*>(mapped);
-  image->memory_bytes_ = instance.memory_bytes();
-  image->mailbox_ = mailbox;
-  image->stack_pointer_ = instance.stack_pointer();
   return image;
+}
+
+Result<std::shared_ptr<const BaseImage>> BaseImage::Flatten(const Image& image) {
+  const std::uint32_t pages = image.page_count();
+  std::vector<std::uint8_t> memory(std::size_t{pages} * kPageBytes);
+  for (std::uint32_t i = 0; i < pages; ++i) {
+    std::memcpy(memory.data() + std::size_t{i} * kPageBytes, OrZeros(image.page(i)), kPageBytes);
+  }
+  NEXUS_TRY(std::shared_ptr<const BaseImage> made, Make(image.base().file(), memory.data(), pages));
+  auto flat = std::const_pointer_cast<BaseImage>(std::move(made));
+  flat->memory_bytes_ = image.base().memory_bytes();
+  flat->mailbox_ = image.base().mailbox();
+  flat->stack_pointer_ = image.stack_pointer();
+  return flat;
 }
 
 BaseImage::~BaseImage() {
@@ -113,6 +138,15 @@ std::shared_ptr<const Image> Image::Capture(std::shared_ptr<const BaseImage> bas
   image->stack_pointer_ = instance.stack_pointer();
   image->ComputeHash();
   return image;
+}
+
+std::shared_ptr<const BaseImage> Image::Flattened() const {
+  if (changed_.empty()) return base_;
+  const std::lock_guard lock(flattened_mutex_);
+  if (flattened_ == nullptr) {
+    if (auto flat = BaseImage::Flatten(*this)) flattened_ = *std::move(flat);
+  }
+  return flattened_;
 }
 
 void Image::ComputeHash() {
@@ -161,25 +195,40 @@ void Slot::SwitchTo(std::shared_ptr<const Image> image) {
   if (image == image_) return;
   NEXUS_CHECK(image->base().memory_bytes() == instance_->memory_bytes());
   const std::shared_ptr<const Image> before = std::exchange(image_, std::move(image));
-  if (before->base_ptr() != image_->base_ptr()) return Remap();
+  reuses_ = 0;
+  if (mapped_ != image_->base_ptr()) return Remap();
   for (const std::uint32_t index : before->changed_pages()) RestorePage(index);
   RestoreChangedPages();
 }
 
+void Slot::NoteReuse() {
+  if (++reuses_ != kFlattenAfterReuses || mapped_ != image_->base_ptr()) return;
+  if (image_->changed_pages().empty() || image_->Flattened() == nullptr) return;
+  Remap();
+}
+
 void Slot::Remap() {
-  const std::size_t image_bytes = std::size_t{image_->base().used_pages()} * kPageBytes;
+  const bool flat = reuses_ >= kFlattenAfterReuses && image_->Flattened() != nullptr;
+  // The one before is let go of only when nothing maps it any more.
+  const auto before = std::exchange(mapped_, flat ? image_->Flattened() : image_->base_ptr());
+  const std::size_t image_bytes = std::size_t{mapped_->used_pages()} * kPageBytes;
   std::uint8_t* const base = memory();
   const std::size_t bytes = instance_->memory_bytes();
   void* mapped = mmap(base, image_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED,
-                      image_->base().file()->fd(),
-                      static_cast<off_t>(image_->base().file_offset()));
+                      mapped_->file()->fd(), static_cast<off_t>(mapped_->file_offset()));
   NEXUS_CHECK(mapped == base, "map an image into an instance");
   mapped = mmap(base + image_bytes, bytes - image_bytes, PROT_READ | PROT_WRITE,
                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
   NEXUS_CHECK(mapped == base + image_bytes, "map an instance's memory");
   // One touched byte must not become 2 MiB of dirty memory.
   madvise(base + image_bytes, bytes - image_bytes, MADV_NOHUGEPAGE);
-  RestoreChangedPages();
+  // Pages mapped around a fault would have to be looked at after every run.
+  if (flat) madvise(base, image_bytes, MADV_RANDOM);
+  if (flat) {
+    instance_->set_stack_pointer(image_->stack_pointer());
+  } else {
+    RestoreChangedPages();
+  }
 }
 
 std::size_t Slot::Undo(const DirtyPages& dirty) {

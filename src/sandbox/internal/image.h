@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -48,6 +49,8 @@ class BaseImage {
                                                           const Instance& instance,
                                                           std::uint32_t mailbox,
                                                           std::uint32_t pages_max);
+  /// The pages of `image`, in one piece.
+  static Result<std::shared_ptr<const BaseImage>> Flatten(const class Image& image);
   ~BaseImage();
   BaseImage(const BaseImage&) = delete;
   BaseImage& operator=(const BaseImage&) = delete;
@@ -62,6 +65,9 @@ class BaseImage {
 
  private:
   BaseImage() = default;
+  static Result<std::shared_ptr<const BaseImage>> Make(std::shared_ptr<ImageFile> file,
+                                                       const std::uint8_t* bytes,
+                                                       std::uint32_t pages);
   std::shared_ptr<ImageFile> file_;
   std::uint64_t file_offset_ = 0;
   const std::uint8_t* pages_ = nullptr;
@@ -86,6 +92,7 @@ class Image {
   const std::uint8_t* page(std::uint32_t index) const {
     return index < sources_.size() ? sources_[index] : nullptr;
   }
+  std::uint32_t page_count() const { return static_cast<std::uint32_t>(sources_.size()); }
   /// The pages in which this image differs from its base, ascending.
   const std::vector<std::uint32_t>& changed_pages() const { return changed_; }
   const BaseImage& base() const { return *base_; }
@@ -94,6 +101,10 @@ class Image {
   /// Hex SHA-256 over memory size, stack pointer and all pages that are not zero.
   const std::string& hash() const { return hash_; }
   std::size_t held_bytes() const { return content_.size(); }
+  /// This image as one mapping, made when first asked for; null when it cannot be had. A program that
+  /// runs often is mapped from it, so that the pages loading it changed are not copied back after
+  /// every run.
+  std::shared_ptr<const BaseImage> Flattened() const;
 
  private:
   void ComputeHash();
@@ -104,6 +115,8 @@ class Image {
   std::vector<const std::uint8_t*> sources_;
   std::uint32_t stack_pointer_ = 0;
   std::string hash_;
+  mutable std::mutex flattened_mutex_;
+  mutable std::shared_ptr<const BaseImage> flattened_;
 };
 
 /// Pages of an instance that differ from its image: a suspended run.
@@ -141,6 +154,10 @@ class Slot {
   /// Gives private pages back to the system; the slot stays usable.
   void Trim() { Remap(); }
 
+  /// Told of each use in the same image: after a few in a row the slot is mapped from the flattened
+  /// image.
+  void NoteReuse();
+
   std::uint64_t last_used = 0;  ///< For the pool's choice.
   bool busy = false;
 
@@ -151,6 +168,8 @@ class Slot {
 
   std::unique_ptr<Instance> instance_;
   std::shared_ptr<const Image> image_;
+  std::shared_ptr<const BaseImage> mapped_;  ///< What the memory is a private mapping of.
+  std::uint32_t reuses_ = 0;
   std::vector<PageRange> found_;
 };
 

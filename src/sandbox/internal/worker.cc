@@ -35,6 +35,7 @@ Result<Slot*> Worker::Acquire(const std::shared_ptr<const Image>& image, bool* f
   for (const auto& slot : slots_) {
     if (slot->busy) continue;
     if (slot->image() == image) {
+      slot->NoteReuse();
       slot->busy = true;
       slot->last_used = ++uses_;
       return slot.get();
