@@ -35,11 +35,15 @@ std::vector<std::string> OptionNames(const CLI::App& app) {
 
 // Words after an option: its own, files, or folders.
 constexpr const char* kBashBody = R"(_nexus() {
-  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]} words=
+  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}
+  local command=${COMP_WORDS[1]} words=
   COMPREPLY=()
   case $previous in
     --limit) compopt -o nospace; COMPREPLY=($(compgen -W "@limits@" -- "$current")); return ;;
-    --cap) COMPREPLY=($(compgen -W "@caps@" -- "$current")); __ltrim_colon_completions "$current" 2>/dev/null; return ;;
+    --cap)
+      COMPREPLY=($(compgen -W "@caps@" -- "$current"))
+      __ltrim_colon_completions "$current" 2>/dev/null
+      return ;;
     --ext) COMPREPLY=($(compgen -W "http code kv test" -- "$current")); return ;;
     --workspace|--cache-dir|-o|--output) COMPREPLY=($(compgen -d -- "$current")); return ;;
     --kv|--save-state) COMPREPLY=($(compgen -f -- "$current")); return ;;
@@ -54,7 +58,8 @@ constexpr const char* kBashBody = R"(_nexus() {
   if [[ $current == -* || $command == completion ]]; then
     COMPREPLY=($(compgen -W "$words" -- "$current"))
   else
-    COMPREPLY=($(compgen -f -X '!*.@(js|mjs|ts|mts|nxr)' -- "$current") $(compgen -d -S / -- "$current"))
+    COMPREPLY=($(compgen -f -X '!*.@(js|mjs|ts|mts|nxr)' -- "$current")
+      $(compgen -d -S / -- "$current"))
     compopt -o nospace 2>/dev/null
   fi
 }

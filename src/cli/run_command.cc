@@ -28,9 +28,11 @@ constexpr const char* kFooter = R"(Examples:
   nexus run counter.js --state '{"count": 1}' --save-state state.json
   nexus run agent.ts --limit wall=30s --limit memory=128MiB --json | jq .returnValue
   echo 'return $args.n * 2' | nexus run - --args '{"n": 21}'
-A run has $log and the given --state, and no other right: each --cap adds one. Grants may carry conditions:
+A run has $log and the given --state, and no other right: each --cap adds one.
+Grants may carry conditions:
   --cap 'ext:code.read?path=src/&calls=100&for=5m'
-Exit codes: 0 success, 1 the program failed, 2 wrong usage, 3 denied, 4 a limit, 5 not found, 70 internal.)";
+Exit codes: 0 success, 1 the program failed, 2 wrong usage, 3 denied, 4 a limit, 5 not found,
+70 internal.)";
 
 std::int64_t NowUnixMs() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(

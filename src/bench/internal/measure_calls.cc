@@ -29,7 +29,7 @@ Result<double> TimedRun(Sandbox& sandbox, const ProgramPtr& program, ExecutionCo
 }
 
 Status MeasureHostCalls(const Bench& bench, Sandbox& sandbox) {
-  constexpr int kCalls = 5000;
+  constexpr int kCalls = 500;
   NEXUS_TRY(const ProgramPtr program, LoadProgram(sandbox, "state-loop.js", kStateLoop));
   NEXUS_TRY(const CapabilitySet granted, CapabilitySet::Parse({"state:read:count"}));
   MemoryState state(ValueObject{{"count", 3}});
@@ -38,13 +38,13 @@ Status MeasureHostCalls(const Bench& bench, Sandbox& sandbox) {
     c.args = Value::Object({{"n", kCalls}, {"call", call}});
     c.capabilities = granted;
     c.state = &state;
-    c.limits = NamedLimits({{"hostCalls", "1000000"}});
+    c.limits = NamedLimits({{"hostCalls", "1000"}});
     return c;
   };
   Samples per_call;
   Samples with;
   Samples without;
-  for (int round = -2; round < bench.Scaled(100); ++round) {
+  for (int round = -10; round < bench.Scaled(1000); ++round) {
     NEXUS_TRY(const double full, TimedRun(sandbox, program, context(true), Value(3 * kCalls)));
     NEXUS_TRY(const double empty, TimedRun(sandbox, program, context(false), Value(3 * kCalls)));
     if (round < 0) continue;

@@ -5,6 +5,8 @@
 #include <atomic>
 #include <cstddef>
 #include <cstring>
+#include <memory>
+#include <optional>
 #include <thread>
 
 #include "base/codec.h"
@@ -26,7 +28,8 @@ class BareEngine {
   static Result<BareEngine> Create(Sandbox& sandbox, const Program& program) {
     auto& impl = dynamic_cast<internal::SandboxImpl&>(sandbox);
     const auto& own = dynamic_cast<const internal::ProgramImpl&>(program);
-    BareEngine bare(impl);
+    NEXUS_TRY(internal::DirtyPages dirty, internal::DirtyPages::Open(std::nullopt));
+    BareEngine bare(impl, std::move(dirty));
     NEXUS_TRY(auto instance, bare.group_->CreateInstance(own.image()->base().memory_bytes()));
     NEXUS_TRY(bare.slot_, internal::Slot::Create(std::move(instance), own.image()));
     const Value input = Value::Object(
@@ -49,16 +52,16 @@ class BareEngine {
     const bool right = !outcome.trapped && outcome.value == NX_DONE &&
                        std::string_view(reinterpret_cast<const char*>(memory) + box.out_ptr,
                                         box.out_len) == expected_;
-    slot_->Undo(sandbox_->dirty_pages());
+    slot_->Undo(*dirty_);
     return right;
   }
 
  private:
-  explicit BareEngine(const internal::SandboxImpl& sandbox)
-      : sandbox_(&sandbox),
+  BareEngine(const internal::SandboxImpl& sandbox, internal::DirtyPages dirty)
+      : dirty_(std::make_unique<internal::DirtyPages>(std::move(dirty))),
         group_(std::make_unique<internal::InstanceGroup>(sandbox.engine())) {}
 
-  const internal::SandboxImpl* sandbox_;
+  std::unique_ptr<internal::DirtyPages> dirty_;
   std::unique_ptr<internal::InstanceGroup> group_;
   std::unique_ptr<internal::Slot> slot_;
   std::string input_;

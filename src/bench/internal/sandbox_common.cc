@@ -48,7 +48,7 @@ Limits NamedLimits(std::initializer_list<std::pair<const char*, const char*>> na
   Limits limits;
   for (const auto& [name, text] : named) {
     const Status set = limits.Set(name, text);
-    NEXUS_CHECK(set.has_value(), set ? "" : set.error().message());
+    NEXUS_CHECK(set.has_value(), "a limit the benchmarks name");
   }
   return limits;
 }

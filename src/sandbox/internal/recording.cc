@@ -105,13 +105,13 @@ Result<std::optional<T>> NextOf(std::string_view& rest, EntryKind kind, F&& read
 
 }  // namespace
 
-void RecordingWriter::Begin(const RecordingHeader& header) {
+void RecordingWriter::Begin(const RecordingStart& header) {
   bytes_.clear();
-  bytes_.reserve(256 + header.input.size());
+  bytes_.reserve(384 + header.input.size());
   bytes_ += kMagic;
-  for (const std::string* text : {&header.run_id, &header.program_key, &header.image_hash,
-                                  &header.program_name, &header.panel_id, &header.handler_name}) {
-    AppendText(bytes_, *text);
+  for (const std::string_view text : {header.run_id, header.program_key, header.image_hash,
+                                      header.program_name, header.panel_id, header.handler_name}) {
+    AppendText(bytes_, text);
   }
   for (const std::uint64_t number :
        {static_cast<std::uint64_t>(header.started_unix_ms), header.memory_bytes,

@@ -14,13 +14,14 @@ namespace nexus::internal {
 /// How a recorded run was stopped from outside, if it was.
 enum class RecordedStop : std::uint8_t { kSoft = 1, kHard = 2 };
 
-struct RecordingHeader {
-  std::string run_id;
-  std::string program_key;
-  std::string image_hash;
-  std::string program_name;
-  std::string panel_id;
-  std::string handler_name;
+template <typename Text>
+struct RecordingFields {
+  Text run_id;
+  Text program_key;
+  Text image_hash;
+  Text program_name;
+  Text panel_id;
+  Text handler_name;
   std::int64_t started_unix_ms = 0;
   std::uint64_t memory_bytes = 0;
   std::uint64_t stack_bytes = 0;
@@ -30,13 +31,15 @@ struct RecordingHeader {
   std::uint64_t wall_ms = 0;
   std::uint64_t cpu_ms = 0;
   std::uint64_t deadline_ms = 0;
-  std::string input;  ///< What nx_run was given.
+  Text input;  ///< What nx_run was given.
 };
+using RecordingHeader = RecordingFields<std::string>;
+using RecordingStart = RecordingFields<std::string_view>;
 
 /// Appends to one buffer; costs a copy of what is recorded. Thread-compatible.
 class RecordingWriter {
  public:
-  void Begin(const RecordingHeader& header);
+  void Begin(const RecordingStart& header);
   /// One host call: request, the i32 the guest got, the reply, and the state revision it made.
   void HostCall(std::int32_t op, std::int32_t a, std::string_view request, std::int32_t code,
                 std::string_view reply, std::uint64_t revision);

@@ -3,6 +3,7 @@
 #include "sandbox/internal/run_impl.h"
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <cstring>
 
@@ -26,9 +27,9 @@ std::uint64_t NewSeed() {
 }
 
 std::string HexOf(std::uint64_t n) {
-  char text[17];
-  std::snprintf(text, sizeof(text), "%llx", static_cast<unsigned long long>(n));
-  return text;
+  char text[16];
+  const auto [end, error] = std::to_chars(text, text + sizeof(text), n, 16);
+  return {text, end};
 }
 
 std::uint64_t Microseconds(std::int64_t ns) { return static_cast<std::uint64_t>(ns / 1000); }
@@ -144,17 +145,26 @@ bool RunImpl::PrepareImage() {
 }
 
 std::string RunImpl::EncodeInput(std::uint64_t seed) {
-  ValueObject input;
-  input.Append("args", std::move(context_.args));
-  if (!context_.scope.is_undefined()) input.Append("scope", std::move(context_.scope));
-  input.Append("seed", BigInt{HexOf(seed)});
-  if (context_.tools != nullptr) {
+  const bool has_scope = !context_.scope.is_undefined();
+  const bool has_tools = context_.tools != nullptr;
+  std::string bytes;
+  bytes.reserve(256);
+  bytes += static_cast<char>(ValueTag::kObject);
+  AppendVarint(bytes, std::uint64_t{2} + has_scope + has_tools);
+  const auto member = [&bytes](std::string_view key, const Value& value) -> Status {
+    AppendVarint(bytes, key.size());
+    bytes += key;
+    return EncodeValue(value, bytes);
+  };
+  Status encoded = member("args", context_.args);
+  if (encoded) encoded = member("seed", BigInt{HexOf(seed)});
+  if (encoded && has_scope) encoded = member("scope", context_.scope);
+  if (encoded && has_tools) {
     ValueArray names;
     for (std::string& name : context_.tools->ToolNames()) names.emplace_back(std::move(name));
-    input.Append("tools", std::move(names));
+    encoded = member("tools", names);
   }
-  std::string bytes;
-  if (const Status encoded = EncodeValue(input, bytes); !encoded) {
+  if (!encoded) {
     RunError error;
     error.code = RunErrorCode::kInvalidArgument;
     error.message = "args: " + encoded.error().message();
@@ -230,7 +240,7 @@ RunImpl::Stretch RunImpl::RunStretch(Worker& worker, Export function, std::uint3
   alarm.wall_ns = wall_left == INT64_MAX ? INT64_MAX : now + wall_left;
   alarm.deadline_ns = deadline_ns_;
   alarm.cpu_left_ns = cpu_left;
-  alarm.cpu_start_ns = ThreadCpuNs();
+  alarm.cpu_start_ns = worker.RoughCpuNs(now);
   alarm.interrupt_word = reinterpret_cast<std::atomic<std::uint32_t>*>(&box.interrupt);
   alarm.cancelled = &cancel_requested_;
 
@@ -267,8 +277,9 @@ RunImpl::Stretch RunImpl::RunStretch(Worker& worker, Export function, std::uint3
                                static_cast<std::int32_t>(address),
                                static_cast<std::int32_t>(input.size()));
   running_on_.store(nullptr, std::memory_order_release);
-  running_ns_ += MonotonicNs() - now;
-  cpu_ns_ += ThreadCpuNs() - alarm.cpu_start_ns;
+  const std::int64_t end = MonotonicNs();
+  running_ns_ += end - now;
+  cpu_ns_ += std::clamp<std::int64_t>(worker.RoughCpuNs(end) - alarm.cpu_start_ns, 0, end - now);
   const Stretch stretch = Conclude(outcome);
   worker_ = nullptr;
   return stretch;
@@ -281,7 +292,7 @@ RunImpl::Stretch RunImpl::StartStretch(Worker& worker) {
   const std::string input = EncodeInput(context_.seed ? seed : NewSeed());
   if (result_.error) return Stretch::kDone;
   if (context_.record) {
-    recording_.Begin({.run_id = result_.run_id,
+    recording_.Begin(RecordingStart{.run_id = result_.run_id,
                       .program_key = program_->key(),
                       .image_hash = image_->hash(),
                       .program_name = program_->spec().name,
@@ -419,6 +430,7 @@ RunResult RunImpl::ServeToEnd(Stretch stretch, std::optional<WorkerPool::Lease>&
 }
 
 RunResult RunImpl::RunToEnd() {
+  if (CurrentGuestFrame() == nullptr) [[likely]] return RunToEndHere();
   RunResult result;
   OutsideGuest([&] { result = RunToEndHere(); });
   return result;

@@ -142,6 +142,14 @@ CallOutcome Worker::EnterInitialize(Instance& instance, HostPort* port) {
   return EnterWith(entry, port);
 }
 
+std::int64_t Worker::RoughCpuNs(std::int64_t now_ns) {
+  constexpr std::int64_t kReadingNsMax = 1'000'000;
+  CpuReading& last = cpu_reading_;
+  const bool fresh = last.at_ns > now_ns - kReadingNsMax && pthread_equal(last.thread, pthread_self());
+  if (!fresh) last = {pthread_self(), now_ns, ThreadCpuNs()};
+  return last.cpu_ns + (now_ns - last.at_ns);
+}
+
 bool Worker::HostStackSuffices() const {
   const auto here = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
   return here > stack_->low() + kHostCallStackBytes;

@@ -79,6 +79,11 @@ class Worker {
   /// False when too little host stack is left for host code.
   bool HostStackSuffices() const;
 
+  /// CPU time of the calling thread, to a millisecond: reading the clock is a system call of most of a
+  /// microsecond, so it is read at most once a millisecond and assumed to run on in between.
+  /// `now_ns` is MonotonicNs().
+  std::int64_t RoughCpuNs(std::int64_t now_ns);
+
   WatchLane& lane() { return lane_; }
   const WorkerConfig& config() const { return config_; }
 
@@ -95,6 +100,11 @@ class Worker {
   std::uint64_t uses_ = 0;
   GuestFrame frame_;
   WatchLane lane_;
+  struct CpuReading {
+    pthread_t thread{};
+    std::int64_t at_ns = INT64_MIN;
+    std::int64_t cpu_ns = 0;
+  } cpu_reading_;
 };
 
 /// Calls `function` on a thread that is not inside a guest: here, or on a thread of its own when the

@@ -198,7 +198,7 @@ void AddEscapes(List& list) {
              "for (const k of ['args', 'code', 'message', 'then', 'value', 'done']) "
              "Object.defineProperty(Object.prototype, k, { set() { throw new Error(k) }, get() { return undefined }, "
              "configurable: true }); return { ok: 1 }"},
-            {"frozen context", "'use strict'; $state.constructor.prototype.get = () => 1; return 1"},
+            {"frozen context", "$state.constructor.prototype.get = () => 1; return 1"},
             {"exotic keys", "return { __proto__: null, ['__proto__']: 1, constructor: 2, toString: 3 }"},
             {"species", "class A extends Array { static get [Symbol.species]() { return function () { return new Proxy([], {}) } } } "
                         "return new A(1, 2, 3).map((x) => x).length"}});
