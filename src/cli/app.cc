@@ -141,7 +141,11 @@ int Dispatch(std::vector<std::string> arguments, const BenchRegistry& benchmarks
 
 int RunCli(std::vector<std::string> arguments, const BenchRegistry& benchmarks) {
   try {
-    return Dispatch(std::move(arguments), benchmarks);
+    const int exit_code = Dispatch(std::move(arguments), benchmarks);
+    // Output that did not arrive is a failure, whatever the run was.
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return exit_code;
+    std::fputs("nexus: the output cannot be written: free some space, or check the pipe\n", stderr);
+    return exit_code == kExitSuccess ? kExitFailed : exit_code;
   } catch (const std::exception& error) {
     // A bug of ours or memory that ran out: say so instead of dying in std::terminate.
     const std::string line = fmt::format("nexus: internal error: {}\n", error.what());

@@ -220,7 +220,7 @@ std::string DisplayPath(const fs::path& file) {
 Result<fs::path> FindEsbuild() {
   std::error_code error;
   if (const char* named = std::getenv("NEXUS_ESBUILD"); named != nullptr && *named != '\0') {
-    if (fs::exists(named, error)) return fs::path(named);
+    if (fs::exists(named, error)) return fs::absolute(named);
     return Fail(Code::kNotFound,
                 fmt::format("NEXUS_ESBUILD={}: there is no such file: correct or unset it", named));
   }

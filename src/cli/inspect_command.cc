@@ -135,15 +135,23 @@ class InspectCommand final : public Command {
     if (!imports.empty()) row("imports", fmt::format("{}", fmt::join(imports, ", ")));
     std::string command = fmt::format("nexus run {}", prepared.spec.name);
     if (inference.capabilities.empty()) row("capabilities", "none");
+    std::set<std::string> options;
     bool first = true;
     for (const Value& capability : *facts.Find("capabilities")->As<ValueArray>()) {
       const std::string token(capability.StringOr("token", ""));
       row(first ? "capabilities" : "",
           fmt::format("{:<28} {}", token,
                       out.Styled(Style::kDim, PlaceText(*capability.Find("firstUse")))));
-      command += " --cap " + token;
       first = false;
+      if (token.starts_with("state:")) {
+        options.insert("--state '{}'");  // Grants both rights, and there is something to read.
+        continue;
+      }
+      if (token.starts_with("ext:code")) options.insert("--workspace .");
+      if (token.starts_with("ext:http")) options.insert("--allow-host HOST");
+      command += " --cap " + token;
     }
+    for (const std::string& option : options) command += " " + option;
     for (const Value& use : *facts.Find("dynamicUses")->As<ValueArray>()) {
       row("dynamic use", fmt::format("{} at {}: its token must be granted by hand",
                                      use.StringOr("what", ""), PlaceText(*use.Find("at"))));

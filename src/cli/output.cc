@@ -141,6 +141,7 @@ void PrintResult(const RunResult& result, const Terminal& out, const Terminal& e
   if (!shown.empty()) {
     out.Write(shown);
     if (!shown.ends_with('\n')) out.Write("\n");
+    out.Flush();  // On one terminal the result stands before what follows on the other stream.
   }
   PrintEffects(result.state_mutations, "state", err, [](const StateMutation& mutation) {
     const bool set = mutation.operation == StateMutation::Operation::kSet;

@@ -56,6 +56,8 @@ void Terminal::Line(std::string_view text) const {
   Write("\n");
 }
 
+void Terminal::Flush() const { std::fflush(stream_); }
+
 std::string FormatDuration(unsigned long long microseconds) {
   const auto us = static_cast<double>(microseconds);
   if (microseconds < 1000) return fmt::format("{} us", microseconds);

@@ -21,6 +21,7 @@ class Terminal {
   std::string Styled(Style style, std::string_view text) const;
   void Write(std::string_view text) const;
   void Line(std::string_view text) const;
+  void Flush() const;
 
  private:
   std::FILE* stream_;

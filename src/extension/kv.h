@@ -35,8 +35,8 @@ struct KvOptions {
 /// Answers on the calling thread. Thread-safe; several processes may share the file.
 class KvExtension final : public Extension {
  public:
-  /// Errors: kUnavailable when the file cannot be opened or written, kDataLoss when it is no
-  /// database of ours, each with the remedy.
+  /// Errors: kNotFound when the file cannot be opened, kUnavailable when it cannot be written,
+  /// kDataLoss when it is no database of ours, each with the remedy.
   static Result<std::shared_ptr<KvExtension>> Create(KvOptions options);
   ~KvExtension() override;
 

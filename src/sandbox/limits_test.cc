@@ -74,6 +74,15 @@ INSTANTIATE_TEST_SUITE_P(
         LimitCase{"suspensions", "3", "RESOURCE_LIMIT",
                   "await Promise.all([1, 2, 3, 4, 5].map(i => $ext.f.never(i)))"}));
 
+TEST(LimitValues, ASmallerMemoryThanTheImagesIsExact) {
+  const std::string text = "const a = new Uint8Array($args.n); return a.length";
+  const auto with = [&](double bytes) {
+    return RunText(text, {.args = Value::Object({{"n", bytes}}), .limits = LimitsOf({{"memory", "8MiB"}})});
+  };
+  EXPECT_EQ(with(4e6).return_value, Value(4e6));
+  EXPECT_EQ(ErrorCodeOf(with(9e6)), "MEMORY_LIMIT");
+}
+
 TEST(LimitValues, WithinThemAllIsWell) {
   EXPECT_EQ(Limited("for (let i = 0; i < 5; i++) $state.x = i; return 1", "mutations", "5").status, RunStatus::kSuccess);
   EXPECT_EQ(Limited("const a = new Uint8Array(40e6); return a.length", "memory", "64MiB").return_value, Value(40e6));

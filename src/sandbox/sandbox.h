@@ -53,6 +53,8 @@ struct SandboxOptions {
   /// Program images kept; the least recently used go first. 0 is refused.
   std::size_t programs_max = 4096;
   DirtyPageMethod dirty_pages = DirtyPageMethod::kAuto;
+  /// Refuse programs that do not declare their capabilities, instead of inferring them.
+  bool strict = false;
   AuditSink* audit = nullptr;  ///< Borrowed; outlives the sandbox. null: an internal log.
   /// Milliseconds since the epoch; null: the system clock. Thread-safe.
   std::function<std::int64_t()> clock_unix_ms;
@@ -78,6 +80,7 @@ struct LoadReport {
   std::uint64_t image_us = 0;
   std::size_t bytecode_bytes = 0;
   std::size_t image_pages = 0;       ///< 4 KiB pages in which the image differs from the base.
+  std::vector<LogEntry> logs;        ///< What the module's top level logged while the image was made.
 };
 
 /// A compiled program. Immutable, thread-safe, shared; keeps its image until the last holder goes

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "sandbox/agent.h"
+#include "sandbox/testing/fake_extension.h"
 #include "sandbox/testing/test_sandbox.h"
 
 namespace nexus {
@@ -266,6 +267,56 @@ TEST(Sandbox, AHostCallMayStartARun) {
   const RunResult outer = RunText("$log('x'); return 'outer'", {.observer = &observer});
   EXPECT_EQ(outer.return_value, Value("outer")) << Shown(outer);
   EXPECT_EQ(observer.inner.return_value, Value(1000)) << Shown(observer.inner);
+}
+
+TEST(Sandbox, AStrictNodeWantsDeclarations) {
+  const auto sandbox = MakeSandbox({.signing_key = "k", .strict = true});
+  const auto refused = sandbox->Load({.name = "t.js", .text = "return 1"});
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_NE(refused.error().error.message.find("declares no capabilities"), std::string::npos);
+  EXPECT_TRUE(sandbox->Load({.name = "t.js", .text = "return 1", .declared = std::vector<CapabilityToken>{}}).has_value());
+}
+
+TEST(Sandbox, WhatTheTopLevelLogsIsReported) {
+  const ProgramPtr program = MustLoad("console.log('building'); export default () => 1");
+  ASSERT_EQ(program->load_report().logs.size(), 1u);
+  EXPECT_EQ(program->load_report().logs[0].message, "building");
+}
+
+TEST(Sandbox, WhatTheHostKeepsIsBounded) {
+  for (const char* text : {"for (;;) $emit('x', Array(1e6).fill(null))", "for (;;) { try { $state.has('x'.repeat(7e6)) } catch {} }",
+                           "for (let i = 0;; i++) $state['k' + i] = Array(5e5).fill(null)",
+                           "const all = []; for (;;) all.push($ext.f.never(Array(5e5).fill(null)))"}) {
+    ExecutionContext context;
+    context.capabilities = AllCaps();
+    context.extensions = {{"f", std::make_shared<testing::FakeExtension>()}};
+    const RunResult result = RunText(text, std::move(context));
+    EXPECT_TRUE(result.error.has_value()) << text;
+    EXPECT_LT(SharedSandbox().RecordingOf(result.run_id).size(), 17u << 20);
+  }
+}
+
+TEST(Sandbox, AForgedDenialIsNotBelieved) {
+  const RunResult result = RunText(
+      "throw Object.assign(new Error('please grant'), {code: 'PERMISSION_DENIED', capability: 'ext:code'})");
+  EXPECT_EQ(ErrorCodeOf(result), "EXECUTION_ERROR") << Shown(result);
+  EXPECT_TRUE(result.error->capability.empty());
+}
+
+TEST(Sandbox, ALongMessageIsCutBetweenCharacters) {
+  const RunResult result = RunText("throw new Error('x' + '\u00e9'.repeat(9000))");
+  EXPECT_EQ(ErrorCodeOf(result), "EXECUTION_ERROR") << Shown(result).substr(0, 300);
+  EXPECT_EQ(result.error->location.line, 1u);
+}
+
+TEST(Sandbox, AForkedChildSaysThatItCannotRun) {
+  const ProgramPtr program = MustLoad("return 1");
+  EXPECT_EXIT(
+      {
+        const RunResult result = SharedSandbox().Execute(program, {});
+        std::_Exit(ErrorCodeOf(result) == "UNAVAILABLE" ? 7 : 8);
+      },
+      ::testing::ExitedWithCode(7), "");
 }
 
 TEST(Sandbox, WrongArgumentsAreNamed) {

@@ -126,6 +126,28 @@ TEST(Suspend, StartingTwiceIsRefusedAndHarmless) {
   EXPECT_EQ(done->return_value, Value(5));
 }
 
+TEST(Suspend, AnExtensionThatAnswersTwiceOrNeverIsSurvived) {
+  class Rude final : public Extension {
+   public:
+    std::string_view name() const override { return "fake"; }
+    std::span<const MethodDescriptor> methods() const override { return methods_; }
+    void Call(ExtensionCall call, AnswerFunction done) override {
+      if (call.method == "forget") return;  // `done` dies uncalled.
+      done(Answer::Ok(1));
+      done(Answer::Ok(2));
+    }
+
+   private:
+    const std::vector<MethodDescriptor> methods_ = {{.name = "forget", .summary = ""},
+                                                    {.name = "twice", .summary = ""}};
+  };
+  const RunResult result = testing::RunText(
+      "const a = await $ext.f.twice(); let b; try { await $ext.f.forget() } catch (e) { b = e.message }\n"
+      "return [a, b]",
+      ContextWith(std::make_shared<Rude>()));
+  EXPECT_EQ(ToJson(result.return_value), R"([1,"the extension gave no answer"])") << Shown(result);
+}
+
 TEST(Suspend, CancelReachesARunningAndAWaitingRun) {
   for (const char* text : {"for (;;) {}", "await $ext.f.never()", "Array.prototype.indexOf.call({length: 2**53-1}, 1)"}) {
     const auto fake = std::make_shared<FakeExtension>();

@@ -14,7 +14,7 @@ run "second file" 2 run ok.js other.js
 says "the second file is named" err "other.js"
 run "missing file" 5 run nothere.js --json
 holds "missing file in json" 'it.status === "error" && it.error.message.includes("nothere.js")'
-run "a folder" 1 run . --json
+run "a folder" 2 run . --json
 run "a file of another kind" 2 run "$NEXUS_ROOT/README.md"
 says "says what is wanted" err ".ts"
 run "unknown limit" 2 run ok.js --limit wal=1s
@@ -32,7 +32,7 @@ run "unknown setting" 2 run ok.js --ext 'http={"alow": []}'
 says "did you mean a setting" err "did you mean 'allow'"
 run "bad host" 2 run ok.js --allow-host http://example.com
 run "missing workspace" 5 run ok.js --workspace nothere
-run "kv in a missing folder" 70 run ok.js --kv no/such/folder.db
+run "kv in a missing folder" 5 run ok.js --kv no/such/folder.db
 run "malformed args" 2 run ok.js --args '{"a": }' --json
 holds "malformed args in json" 'it.error.code === "INVALID_ARGUMENT" && it.error.message.includes("1:7")'
 run "args of a wrong type" 2 run ok.js --args '[1]'
@@ -85,4 +85,22 @@ says "damaged cache: the result is right" out 1
 echo not a key >state-home/nexus/signing.key
 run "damaged key" 1 run ok.js
 rm -f state-home/nexus/signing.key
+
+# An output that cannot be written is a failure.
+"$NEXUS" run ok.js >/dev/full 2>err </dev/null && bad "a full output" "exit code 0" || ok "a full output"
+says "a full output says so" err "cannot be written"
+
+# No place to write: the run works, and says what it could not keep.
+mkdir full
+if [ "$(id -u)" = 0 ] && mount -t tmpfs -o size=64k tmpfs full 2>/dev/null; then
+  mkdir full/state
+  XDG_STATE_HOME=$PWD/full/state "$NEXUS" version >/dev/null 2>&1 # Makes the key while there is room.
+  head -c 1M /dev/zero >full/filler 2>/dev/null
+  XDG_STATE_HOME=$PWD/full/state XDG_CACHE_HOME=$PWD/full/cache run "a full disk" 0 run ok.js
+  says "a full disk: the result is right" out 1
+  says "a full disk: a warning" err "is not kept"
+  umount full
+else
+  echo "# no tmpfs may be mounted here: the full disk is not tested"
+fi
 finish

@@ -30,7 +30,7 @@ holds "json has the whole schema" 'it.status === "success" && it.returnValue ===
   it.metrics.durationUs >= 0 && it.metrics.memoryPeakBytes > 0 && typeof it.metrics.hostCalls === "object"'
 
 run "thrown error" 1 run throw.js
-says "thrown error has its place" err "throw.js:1:7"
+says "thrown error has its place" err "throw.js:1:"
 says "thrown error has its message" err "broken"
 run "thrown error as json" 1 run throw.js --json
 holds "error in json" 'it.status === "error" && it.error.code === "EXECUTION_ERROR" && it.error.location.line === 1'

@@ -3,9 +3,9 @@
 source "$NEXUS_ROOT/tests/e2e/lib.bash"
 echo 'return [$args.n, Math.random(), Date.now(), $state.x]' >sample.js
 cat >asks.ts <<'END'
-export default async ({ state, ext }: any) => {
+export default async ({ args, state, ext }: any) => {
   state.total = (state.total ?? 0) + 1;
-  const key: string = 'k';
+  const key: string = args.key;
   return [await ext.http.get('https://example.com/'), state[key]];
 };
 END
@@ -26,7 +26,7 @@ run "replay without a run" 2 replay
 echo 'throw new Error("again")' >fails.js
 run "a failing run" 1 run fails.js
 run "its replay fails alike" 1 replay last
-says "its replay has the place" err "fails.js:1:7"
+says "its replay has the place" err "fails.js:1:"
 
 run "compile" 0 compile sample.js asks.ts --json
 holds "compile reports" 'it.length === 2 && it.every(r => r.ok && r.bytecodeBytes > 0)'

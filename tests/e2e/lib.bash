@@ -36,7 +36,7 @@ says_not() {
 holds() {
   local name=$1 answer
   printf '{"it": %s}' "$(cat out)" >holds.json
-  answer=$(printf 'const it = $args.it; return String(%s)' "$2" | timeout 60 "$NEXUS" run - --no-record --args @holds.json 2>&1) || true
+  answer=$(printf 'const it = $args.it; return String(%s)' "$2" | timeout 60 "$NEXUS" run - --no-record --args @holds.json 2>holds.err) || answer=$(cat holds.err)
   case $answer in
     true*) ok "$name" ;;
     *) bad "$name" "not so: $2: ${answer:0:400}: $(head -c 1500 out)" ;;

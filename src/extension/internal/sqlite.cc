@@ -56,7 +56,7 @@ Error SqliteFile::LastError() const {
     case SQLITE_CORRUPT:
       return {Code::kDataLoss, what + ": restore it from a backup, or move it away to begin anew"};
     case SQLITE_CANTOPEN:
-      return {Code::kUnavailable, what + ": check that its folder exists and can be written"};
+      return {Code::kNotFound, what + ": check that its folder exists and can be written"};
     case SQLITE_READONLY:
     case SQLITE_PERM:
       return {Code::kUnavailable, what + ": check the file's permissions"};

@@ -1,5 +1,7 @@
 #include "sandbox/internal/bytecode_cache.h"
 
+#include <algorithm>
+
 #include "base/codec.h"
 #include "base/file.h"
 #include "base/hash.h"
@@ -123,8 +125,28 @@ void BytecodeCache::Store(const std::string& key, BytecodePtr bytecode) {
       const std::lock_guard lock(mutex_);
       ++stats_.write_failures;
     }
+    bool due = false;
+    {
+      const std::lock_guard lock(mutex_);
+      due = ++files_written_ % 512 == 0;
+    }
+    if (due) PruneFolder();
   }
   Keep(key, std::move(bytecode));
+}
+
+void BytecodeCache::PruneFolder() {
+  std::vector<std::pair<std::filesystem::file_time_type, std::filesystem::path>> files;
+  std::error_code error;
+  for (auto at = std::filesystem::directory_iterator(folder_, error);
+       !error && at != std::filesystem::directory_iterator(); at.increment(error)) {
+    if (at->path().extension() != ".nxbc") continue;
+    files.emplace_back(at->last_write_time(error), at->path());
+  }
+  if (files.size() <= kFilesMax) return;
+  std::sort(files.begin(), files.end());
+  files.resize(files.size() - kFilesMax / 4 * 3);  // Room for a while.
+  for (const auto& [time, path] : files) std::filesystem::remove(path, error);
 }
 
 void BytecodeCache::Keep(const std::string& key, BytecodePtr bytecode) {

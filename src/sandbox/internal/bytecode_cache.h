@@ -34,19 +34,22 @@ struct BytecodeCacheStats {
 /// Thread-safe.
 class BytecodeCache {
  public:
+  static constexpr std::size_t kFilesMax = 8192;
+
   /// `folder` empty: memory only. `bytes_max` bounds what is kept in memory.
   BytecodeCache(std::filesystem::path folder, std::string signing_key,
                 std::size_t bytes_max = std::size_t{64} << 20);
 
   /// Null when neither memory nor disk has a sound entry for `key` (64 hex digits).
   BytecodePtr Find(const std::string& key);
-  /// A full disk costs the file, not the program: the failure is counted and logged.
+  /// Once in a while the oldest files beyond kFilesMax are removed. A full disk costs the file, not the program: the failure is counted and logged.
   void Store(const std::string& key, BytecodePtr bytecode);
   void DropMemory();
   BytecodeCacheStats Stats() const;
 
  private:
   void Keep(const std::string& key, BytecodePtr bytecode);
+  void PruneFolder();
   std::filesystem::path PathOf(const std::string& key) const;
 
   const std::filesystem::path folder_;
@@ -58,6 +61,7 @@ class BytecodeCache {
   std::unordered_map<std::string, Order::iterator> index_;
   std::size_t bytes_ = 0;
   BytecodeCacheStats stats_;
+  std::uint64_t files_written_ = 0;
 };
 
 /// The file's bytes. Exposed for tests and the fuzzer.

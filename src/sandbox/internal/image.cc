@@ -38,8 +38,7 @@ Result<std::shared_ptr<ImageFile>> ImageFile::Create() {
 
 ImageFile::~ImageFile() { close(fd_); }
 
-Result<std::uint64_t> ImageFile::Append(const std::uint8_t* bytes, std::size_t size) {
-  const std::uint64_t offset = end_.fetch_add(size, std::memory_order_relaxed);
+Status ImageFile::Write(std::uint64_t offset, const std::uint8_t* bytes, std::size_t size) {
   std::size_t done = 0;
   while (done < size) {
     const ssize_t wrote = pwrite(fd_, bytes + done, size - done, static_cast<off_t>(offset + done));
@@ -49,7 +48,7 @@ Result<std::uint64_t> ImageFile::Append(const std::uint8_t* bytes, std::size_t s
     }
     done += static_cast<std::size_t>(wrote);
   }
-  return offset;
+  return {};
 }
 
 void ImageFile::Free(std::uint64_t offset, std::size_t size) {
@@ -77,11 +76,24 @@ Result<std::shared_ptr<const BaseImage>> BaseImage::Make(std::shared_ptr<ImageFi
   NEXUS_CHECK(pages > 0, "an empty image");
   const std::size_t bytes = std::size_t{pages} * kPageBytes;
   std::shared_ptr<BaseImage> image(new BaseImage);
-  NEXUS_TRY(image->file_offset_, file->Append(memory, bytes));
+  image->file_offset_ = file->Reserve(bytes);
   image->file_ = std::move(file);
   image->used_pages_ = pages;
-  void* const mapped = mmap(nullptr, bytes, PROT_READ, MAP_SHARED | MAP_POPULATE,
-                            image->file_->fd(), static_cast<off_t>(image->file_offset_));
+  image->zero_.resize(pages);
+  // Most of the guest's stack was never touched: such pages stay holes of the file.
+  for (std::uint32_t i = 0; i < pages; ++i) {
+    image->zero_[i] = IsZeroPage(memory + std::size_t{i} * kPageBytes);
+  }
+  for (std::uint32_t first = 0; first < pages;) {
+    std::uint32_t end = first;
+    while (end < pages && !image->zero_[end]) ++end;
+    const std::size_t at = std::size_t{first} * kPageBytes;
+    NEXUS_TRY_STATUS(image->file_->Write(image->file_offset_ + at, memory + at,
+                                         std::size_t{end - first} * kPageBytes));
+    first = end + 1;
+  }
+  void* const mapped = mmap(nullptr, bytes, PROT_READ, MAP_SHARED, image->file_->fd(),
+                            static_cast<off_t>(image->file_offset_));
   if (mapped == MAP_FAILED) {
     return Fail(Code::kUnavailable, std::string("map an image: ") + std::strerror(errno));
   }
@@ -114,13 +126,18 @@ Image::Image(std::shared_ptr<const BaseImage> base)
     : base_(std::move(base)), stack_pointer_(base_->stack_pointer()) {
   sources_.reserve(base_->used_pages());
   for (std::uint32_t i = 0; i < base_->used_pages(); ++i) sources_.push_back(base_->page(i));
-  ComputeHash();
+}
+
+std::shared_ptr<const Image> Image::Of(std::shared_ptr<const BaseImage> base) {
+  std::shared_ptr<Image> image(new Image(std::move(base)));
+  image->ComputeHash();
+  return image;
 }
 
 std::shared_ptr<const Image> Image::Capture(std::shared_ptr<const BaseImage> base,
                                             const Instance& instance,
                                             const std::vector<PageRange>& dirty) {
-  auto image = std::make_shared<Image>(std::move(base));
+  std::shared_ptr<Image> image(new Image(std::move(base)));
   for (const PageRange& range : dirty) {
     for (std::uint32_t i = range.first; i < range.first + range.count; ++i) {
       const std::uint8_t* const now = instance.memory() + std::size_t{i} * kPageBytes;
@@ -159,8 +176,11 @@ void Image::ComputeHash() {
   add(base_->memory_bytes());
   add(base_->used_pages());
   add(stack_pointer_);
-  if (changed_.empty()) {
-    hash.Update({reinterpret_cast<const char*>(base_->page(0)), base_->used_pages() * kPageBytes});
+  for (std::uint32_t i = 0; changed_.empty() && i < base_->used_pages(); ++i) {
+    const std::uint8_t* const page = base_->page(i);
+    if (page == nullptr) continue;
+    add(i);
+    hash.Update({reinterpret_cast<const char*>(page), kPageBytes});
   }
   for (const std::uint32_t index : changed_) add(index);
   hash.Update({reinterpret_cast<const char*>(content_.data()), content_.size()});
@@ -278,7 +298,7 @@ std::shared_ptr<const Image> Slot::CaptureImage(const DirtyPages& dirty,
   auto own_base = BaseImage::Capture(image_->base().file(), *instance_, image_->base().mailbox(),
                                      pages);
   if (!own_base) return nullptr;
-  return std::make_shared<const Image>(*std::move(own_base));
+  return Image::Of(*std::move(own_base));
 }
 
 void Slot::ApplyDelta(const PageDelta& delta) {

@@ -30,8 +30,12 @@ class ImageFile {
   ImageFile& operator=(const ImageFile&) = delete;
 
   int fd() const { return fd_; }
-  /// Writes `bytes` (whole pages) behind what is there; where.
-  Result<std::uint64_t> Append(const std::uint8_t* bytes, std::size_t size);
+  /// Room for `size` bytes (whole pages) behind what is there; where. They read as zeros and take no
+  /// memory until written.
+  std::uint64_t Reserve(std::size_t size) {
+    return end_.fetch_add(size, std::memory_order_relaxed);
+  }
+  Status Write(std::uint64_t offset, const std::uint8_t* bytes, std::size_t size);
   /// Gives the memory of a range back.
   void Free(std::uint64_t offset, std::size_t size);
 
@@ -59,7 +63,10 @@ class BaseImage {
   std::uint64_t file_offset() const { return file_offset_; }
   std::size_t memory_bytes() const { return memory_bytes_; }
   std::uint32_t used_pages() const { return used_pages_; }  ///< Above these all is zero.
-  const std::uint8_t* page(std::uint32_t index) const { return pages_ + std::size_t{index} * kPageBytes; }
+  /// What page `index` holds; null: zeros, which take no memory.
+  const std::uint8_t* page(std::uint32_t index) const {
+    return zero_[index] ? nullptr : pages_ + std::size_t{index} * kPageBytes;
+  }
   std::uint32_t mailbox() const { return mailbox_; }
   std::uint32_t stack_pointer() const { return stack_pointer_; }
 
@@ -71,6 +78,7 @@ class BaseImage {
   std::shared_ptr<ImageFile> file_;
   std::uint64_t file_offset_ = 0;
   const std::uint8_t* pages_ = nullptr;
+  std::vector<bool> zero_;  ///< By page.
   std::size_t memory_bytes_ = 0;
   std::uint32_t used_pages_ = 0;
   std::uint32_t mailbox_ = 0;
@@ -80,8 +88,8 @@ class BaseImage {
 /// Immutable, thread-safe.
 class Image {
  public:
-  /// The base itself.
-  explicit Image(std::shared_ptr<const BaseImage> base);
+  /// The base itself, with nothing changed.
+  static std::shared_ptr<const Image> Of(std::shared_ptr<const BaseImage> base);
   /// The base with what the pages `dirty` of `instance` hold now; pages equal to the base's are
   /// left out.
   static std::shared_ptr<const Image> Capture(std::shared_ptr<const BaseImage> base,
@@ -107,6 +115,7 @@ class Image {
   std::shared_ptr<const BaseImage> Flattened() const;
 
  private:
+  explicit Image(std::shared_ptr<const BaseImage> base);
   void ComputeHash();
 
   std::shared_ptr<const BaseImage> base_;

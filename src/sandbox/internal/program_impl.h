@@ -45,7 +45,7 @@ class ProgramImpl final : public Program {
   /// While loading, before anyone else sees the program.
   void Finish(std::shared_ptr<const Image> image, LoadReport report) {
     image_ = std::move(image);
-    report_ = report;
+    report_ = std::move(report);
   }
 
  private:

@@ -122,12 +122,15 @@ std::int64_t RunImpl::OnHostCall(std::int32_t op, std::int32_t a, std::uint8_t* 
                                 : Exhausted(Limit::kHostCalls);
   if (context_.record && code != kTrap) {
     recording_.HostCall(op, a, request, static_cast<std::int32_t>(code), reply_, revision_made_);
-    if (recording_.bytes().size() > kRecordingBytesMax) {
-      recording_.Restart({});
-      context_.record = false;
-    }
+    BoundRecording();
   }
   return HandOver(code);
+}
+
+void RunImpl::BoundRecording() {
+  if (recording_.bytes().size() <= kRecordingBytesMax) return;
+  recording_.Restart({});
+  context_.record = false;
 }
 
 // The reply goes into the mailbox last: the request may have lain there.
@@ -336,15 +339,21 @@ const ExtensionBinding* RunImpl::FindAlias(std::string_view alias) const {
 std::int64_t RunImpl::CallExtension(std::int32_t slot, Request& request) {
   if (request.binding == nullptr) {
     std::string message = "$ext." + std::string(request.name) + ": there is no such extension";
-    if (!context_.extensions.empty()) message += ": there is";
-    for (const ExtensionBinding& binding : context_.extensions) message += " " + binding.alias;
+    // Only what the run may call is named.
+    std::string known;
+    for (const ExtensionBinding& binding : context_.extensions) {
+      if (gate_.Would(Right::kExtension, binding.extension->name())) known += " " + binding.alias;
+    }
+    if (!known.empty()) message += ": there is" + known;
     return ReplyError(RunErrorCode::kExtensionNotFound, std::move(message));
   }
   if (request.descriptor == nullptr) {
     std::string message = "$ext." + std::string(request.name) + "." + std::string(request.method) +
                           ": there is no such method: there is";
     for (const MethodDescriptor& method : request.binding->extension->methods()) {
-      message += " " + method.name;
+      if (gate_.Would(Right::kExtension, request.binding->extension->name(), method.name)) {
+        message += " " + method.name;
+      }
     }
     return ReplyError(RunErrorCode::kMethodNotFound, std::move(message));
   }

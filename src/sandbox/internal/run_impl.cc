@@ -21,6 +21,8 @@ constexpr std::int64_t kNsPerMs = 1'000'000;
 /// A run that waits this long gives its instance up and is kept as pages.
 constexpr std::int64_t kParkAfterNs = 20 * kNsPerMs;
 
+constexpr std::int64_t kReplayNsMax = 120'000 * kNsPerMs;
+
 std::uint64_t NewSeed() {
   thread_local FastRng rng(SystemEntropy64());
   return rng.Next();
@@ -234,8 +236,10 @@ RunImpl::Stretch RunImpl::RunStretch(Worker& worker, Export function, std::uint3
   std::int64_t wall_left = left(limits_[Limit::kWall], running_ns_);
   std::int64_t cpu_left = left(limits_[Limit::kCpu], cpu_ns_);
   if (replay_ != nullptr && (!replay_->FinalStop() || replay_->FinalStop()->how == RecordedStop::kSoft)) {
-    // The recording says where to stop; this machine may be slower than the one that made it.
-    wall_left = cpu_left = INT64_MAX;
+    // The recording says where to stop; this machine may be slower than the one that made it. But a
+    // recording that never stops is stopped.
+    wall_left = kReplayNsMax;
+    cpu_left = INT64_MAX;
   }
   alarm.wall_ns = wall_left == INT64_MAX ? INT64_MAX : now + wall_left;
   alarm.deadline_ns = deadline_ns_;
@@ -336,7 +340,10 @@ RunImpl::Stretch RunImpl::AnswerStretch(Worker& worker, std::uint32_t number, An
   const std::uint32_t slot = call->slot;
   pending_.erase(call);
   ++result_.metrics.suspensions;
-  if (context_.record) recording_.Answered(slot, answer.success, bytes);
+  if (context_.record) {
+    recording_.Answered(slot, answer.success, bytes);
+    BoundRecording();
+  }
   state_->Refresh();
   return RunStretch(worker, Export::kResume, slot, answer.success, bytes);
 }

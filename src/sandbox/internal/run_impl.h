@@ -165,6 +165,7 @@ class RunImpl final : public Run, private HostPort {
   Result<Value> TakeValue(std::string_view& bytes);
   std::int64_t TooMuchKept();
   std::int64_t HandOver(std::int64_t code);
+  void BoundRecording();
   const ExtensionBinding* FindAlias(std::string_view alias) const;
   void ApplyEffect(HostOp op, std::int32_t a, std::string_view request, std::uint64_t revision);
 

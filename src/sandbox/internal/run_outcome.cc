@@ -173,7 +173,9 @@ RunError RunImpl::GuestError(const Value& value) const {
       break;
     case RunErrorCode::kPermissionDenied:
       // Only a denial of this run's gate counts: a program could name any token to be granted next.
-      if (gate_.denials() == 0 || error.capability != gate_.missing()) {
+      // An extension's refusal names none and is passed on.
+      if (!error.capability.empty() &&
+          (gate_.denials() == 0 || error.capability != gate_.missing())) {
         error.code = RunErrorCode::kExecutionError;
         error.capability.clear();
       }

@@ -202,7 +202,7 @@ Result<std::shared_ptr<const Image>> SandboxImpl::BuildBase(std::size_t memory_b
   }
   NEXUS_TRY(std::shared_ptr<const BaseImage> base,
             BaseImage::Capture(image_file_, *instance, address, pages));
-  return std::make_shared<const Image>(std::move(base));
+  return Image::Of(std::move(base));
 }
 
 std::expected<BytecodePtr, Sandbox::LoadError> SandboxImpl::Compile(const ProgramSpec& spec,
@@ -298,6 +298,14 @@ std::expected<ProgramPtr, Sandbox::LoadError> SandboxImpl::Load(const ProgramSpe
 }
 
 std::expected<ProgramPtr, Sandbox::LoadError> SandboxImpl::LoadHere(const ProgramSpec& spec) {
+  if (options_.strict && !spec.declared) {
+    RunError error;
+    error.code = RunErrorCode::kInvalidHandler;
+    error.file = spec.name;
+    error.message = spec.name + ": it declares no capabilities, and this node is strict: declare "
+                    "what it needs (an empty list if nothing)";
+    return std::unexpected(LoadError{std::move(error), {}});
+  }
   const std::string key = KeyOf(spec);
   Sha256 identity_hash;
   identity_hash.UpdatePart(key).UpdatePart(spec.name).UpdatePart(spec.author_text);
@@ -324,6 +332,7 @@ std::expected<ProgramPtr, Sandbox::LoadError> SandboxImpl::LoadHere(const Progra
   const std::int64_t start = MonotonicNs();
   auto loaded = BuildImage(spec, **bytecode, MemoryOf(spec.limits));
   if (!loaded) return std::unexpected(std::move(loaded).error());
+  report.logs = std::move(loaded->logs);
   report.image_us = MicrosecondsSince(start);
   report.image_pages = loaded->image->changed_pages().size();
   auto program = std::make_shared<ProgramImpl>(spec, key, *bytecode);

@@ -17,6 +17,7 @@ namespace {
 constexpr std::string_view kMagic = "NXSNAP01";
 constexpr int kCompressionLevel = 3;
 constexpr std::size_t kSignatureBytes = 32;
+constexpr std::uint64_t kDeadlineMsMax = 1'000'000'000'000;  // 30 years, without overflow in ns.
 constexpr std::uint64_t kSnapshotMemoryBytesMax = std::uint64_t{4} << 30;
 
 struct CompressorDelete {
@@ -158,14 +159,15 @@ Status RunImpl::Compact() {
   if (!parked_) return nexus::Fail(Code::kInvalidArgument, "compact: the run is not suspended");
   if (!parked_->compressed.empty()) return {};
   parked_->compressed = CompressPages(*image_, parked_->pages);
-  parked_->pages.content = {};
+  // Assigning `{}` would keep the capacity, and with it the memory.
+  parked_->pages.content = std::vector<std::uint8_t>();
   parked_->pages.index.shrink_to_fit();
   return {};
 }
 
 Status RunImpl::Expand() {
   NEXUS_TRY_STATUS(ExpandPages(*image_, parked_->compressed, parked_->pages));
-  parked_->compressed = {};
+  parked_->compressed = std::string();
   return {};
 }
 
@@ -198,6 +200,7 @@ Result<std::string> RunImpl::Snapshot() {
   const Value fields = Value::Object(
       {{"runId", result_.run_id},
        {"uses", std::move(uses)},
+       {"keptBytes", kept_bytes_},
        {"pending", std::move(pending)},
        {"suspensionCount", suspension_count_},
        {"suspensions", result_.metrics.suspensions},
@@ -240,6 +243,7 @@ Status RunImpl::RestoreFields(const Value& fields) {
   }
   result_.run_id = fields.StringOr("runId", "");
   gate_.set_run_id(result_.run_id);
+  kept_bytes_ = static_cast<std::uint64_t>(std::max(0.0, fields.NumberOr("keptBytes", 0)));
   if (const Value* uses = fields.Find("uses"); uses != nullptr && uses->As<ValueObject>()) {
     std::map<std::string, std::uint32_t> counts;
     for (const auto& [id, count] : *uses->As<ValueObject>()) {
@@ -260,7 +264,9 @@ Status RunImpl::RestoreFields(const Value& fields) {
   started_ns_ = MonotonicNs() - static_cast<std::int64_t>(age_ms * 1e6);
   deadline_ns_ = limits_[Limit::kDeadline] == kNoLimit
                      ? INT64_MAX
-                     : started_ns_ + static_cast<std::int64_t>(limits_[Limit::kDeadline]) * 1'000'000;
+                     : started_ns_ + static_cast<std::int64_t>(std::min<std::uint64_t>(
+                                         limits_[Limit::kDeadline], kDeadlineMsMax)) *
+                                         1'000'000;
   for (const Value& entry : *calls) {
     PendingCall call;
     call.number = static_cast<std::uint32_t>(entry.NumberOr("number", 0));
@@ -298,10 +304,17 @@ Status RunImpl::RestoreFrom(std::string_view snapshot) {
                    "): restore it with the version that made it");
   }
   if (parts.program_key != program_->key()) return Corrupt("it belongs to another program");
+  if (parts.memory_bytes > sandbox_.options().memory_bytes_max) {
+    return nexus::Fail(Code::kResourceExhausted,
+                       "snapshot: its run has more memory than this node gives (" +
+                           FormatLimit(Limit::kMemory, sandbox_.options().memory_bytes_max) + ")");
+  }
   if (parts.memory_bytes != image_->base().memory_bytes()) {
     auto image = sandbox_.ImageFor(*program_, parts.memory_bytes);
     if (!image) return Corrupt("no image with its memory size: " + image.error().message);
     image_ = *image;
+    heap_bytes_ = std::clamp(limits_[Limit::kMemory], kGuestMemoryBytesMin,
+                             std::uint64_t{image_->base().memory_bytes()});
   }
   if (parts.image_hash != image_->hash()) return Corrupt("its image differs from this program's");
   ParkedState state;

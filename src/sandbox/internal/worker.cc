@@ -243,6 +243,7 @@ void WorkerPool::Return(Worker* worker, bool own) {
 }
 
 void WorkerPool::GiveBack(Worker* worker) {
+  worker->ForgetThread();
   const std::lock_guard lock(mutex_);
   free_.push_back(worker);
 }

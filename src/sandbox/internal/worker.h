@@ -84,6 +84,9 @@ class Worker {
   /// `now_ns` is MonotonicNs().
   std::int64_t RoughCpuNs(std::int64_t now_ns);
 
+  /// The next thread may have the handle of this one, but not its clock.
+  void ForgetThread() { cpu_reading_ = {}; }
+
   WatchLane& lane() { return lane_; }
   const WorkerConfig& config() const { return config_; }
 
