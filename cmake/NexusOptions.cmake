@@ -3,7 +3,7 @@ include_guard(GLOBAL)
 
 option(NEXUS_BENCH "Build the micro benchmarks (*_bench.cc)" OFF)
 option(NEXUS_FUZZ "Build the fuzz targets (*_fuzz.cc); needs clang" OFF)
-option(NEXUS_PARTIAL_TREE "Leave out, with a warning, modules whose dependencies are missing" ON)
+option(NEXUS_PARTIAL_TREE "Leave out, with a warning, modules whose dependencies are missing" OFF)
 set(NEXUS_SANITIZE "" CACHE STRING "Value for -fsanitize=, for example address,undefined")
 
 set(CMAKE_CXX_STANDARD 23)

@@ -199,6 +199,8 @@ void AddEscapes(List& list) {
              "Object.defineProperty(Object.prototype, k, { set() { throw new Error(k) }, get() { return undefined }, "
              "configurable: true }); return { ok: 1 }"},
             {"frozen context", "$state.constructor.prototype.get = () => 1; return 1"},
+            {"code from text, nested", "return eval('('.repeat(1e5) + '1' + ')'.repeat(1e5))"},
+            {"code from text, many operators", "return new Function('return ' + '!'.repeat(1e6) + '1')()"},
             {"exotic keys", "return { __proto__: null, ['__proto__']: 1, constructor: 2, toString: 3 }"},
             {"species", "class A extends Array { static get [Symbol.species]() { return function () { return new Proxy([], {}) } } } "
                         "return new A(1, 2, 3).map((x) => x).length"}});
