@@ -29,9 +29,9 @@ enum nx_role { NX_ROLE_RUN = 0, NX_ROLE_COMPILER = 1, NX_ROLE_PARK = 2 };
 enum nx_form { NX_FORM_BODY = 0, NX_FORM_MODULE = 1 };
 /* What nx_run, nx_resume, nx_load and nx_compile return. */
 enum nx_status {
-  NX_DONE = 0,    /* out = encoded result (or bytecode) */
-  NX_ERROR = 1,   /* out = encoded error object, see docs/format/guest-abi.md */
-  NX_PENDING = 2  /* waits for answers to ExtCall/ToolCall slots; out empty */
+  NX_DONE = 0,   /* out = encoded result (or bytecode) */
+  NX_ERROR = 1,  /* out = encoded error object, see docs/format/guest-abi.md */
+  NX_PENDING = 2 /* waits for answers to ExtCall/ToolCall slots; out empty */
 };
 /* Why an error happened, field `kind` of the error object. */
 enum nx_error_kind {
@@ -50,18 +50,18 @@ enum nx_error_kind {
 struct nx_mailbox {
   uint32_t magic;
   uint32_t abi_version;
-  uint32_t interrupt;        /* host -> guest: non-zero asks for host.call(Interrupt) at the next poll */
-  uint32_t interrupt_polls;  /* guest: polls since nx_run */
-  uint32_t out_ptr;          /* guest -> host: the last output */
+  uint32_t interrupt; /* host -> guest: non-zero asks for host.call(Interrupt) at the next poll */
+  uint32_t interrupt_polls; /* guest: polls since nx_run */
+  uint32_t out_ptr;         /* guest -> host: the last output */
   uint32_t out_len;
-  uint32_t in_cap;           /* NX_IN_BYTES */
-  uint32_t heap_used;        /* bytes handed out by the allocator, with its overhead */
+  uint32_t in_cap;    /* NX_IN_BYTES */
+  uint32_t heap_used; /* bytes handed out by the allocator, with its overhead */
   uint32_t heap_peak;
-  uint32_t heap_limit;       /* host -> guest: bytes; the linear memory is the true bound */
-  uint32_t stack_limit;      /* host -> guest: bytes of guest stack, at most what nx_init set */
-  uint32_t result_limit;     /* host -> guest: bytes of encoded result */
-  uint32_t pending_slots;    /* guest: unanswered slots */
-  uint32_t slots_limit;      /* host -> guest: concurrent suspensions */
+  uint32_t heap_limit;    /* host -> guest: bytes; the linear memory is the true bound */
+  uint32_t stack_limit;   /* host -> guest: bytes of guest stack, at most what nx_init set */
+  uint32_t result_limit;  /* host -> guest: bytes of encoded result */
+  uint32_t pending_slots; /* guest: unanswered slots */
+  uint32_t slots_limit;   /* host -> guest: concurrent suspensions */
   uint32_t reserved[2];
   uint8_t in[NX_IN_BYTES];
 };

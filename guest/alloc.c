@@ -17,9 +17,9 @@
 _Static_assert(kClasses == 512 / 8 + 1, "one class for each multiple of 8");
 
 enum {
-  kUsed = 1u,      /* not in a large bin */
-  kPrevFree = 2u,  /* the block before is in a large bin and ends with its size */
-  kMarked = 4u,    /* only within CoalesceAll: lies in a small list */
+  kUsed = 1u,     /* not in a large bin */
+  kPrevFree = 2u, /* the block before is in a large bin and ends with its size */
+  kMarked = 4u,   /* only within CoalesceAll: lies in a small list */
   kFlags = 7u,
   kSmallMax = 512u, /* largest block, head included, that a size class serves */
   kChunk = 4096u,
@@ -27,20 +27,18 @@ enum {
 };
 
 typedef struct LargeFree {
-  struct LargeFree *next;
-  struct LargeFree *prev;
+  struct LargeFree* next;
+  struct LargeFree* prev;
 } LargeFree;
 
 /* Small lists of the image, kept aside so that a run stays on few pages. */
-static void *nx_cold[kClasses];
+static void* nx_cold[kClasses];
 
-static inline uint32_t *HeadOf(uintptr_t block) { return (uint32_t *)block; }
+static inline uint32_t* HeadOf(uintptr_t block) { return (uint32_t*)block; }
 static inline uint32_t SizeAt(uintptr_t block) { return *HeadOf(block) & ~(uint32_t)kFlags; }
 static inline size_t nx_heap_used(void) { return nx_mb.heap_used; }
 
-static size_t nx_usable_size(const void *ptr) {
-  return ptr ? SizeAt((uintptr_t)ptr - 4) - 4 : 0;
-}
+static size_t nx_usable_size(const void* ptr) { return ptr ? SizeAt((uintptr_t)ptr - 4) - 4 : 0; }
 
 static inline void Account(uint32_t size) {
   uint32_t used = nx_mb.heap_used + size;
@@ -59,7 +57,7 @@ static int BinOf(uint32_t size) {
 
 static void BinInsert(uintptr_t block, uint32_t size) {
   int bin = BinOf(size);
-  LargeFree *f = (LargeFree *)(block + 4);
+  LargeFree* f = (LargeFree*)(block + 4);
   f->prev = NULL;
   f->next = nx_heap.bins[bin];
   if (f->next) f->next->prev = f;
@@ -72,7 +70,7 @@ static void BinInsert(uintptr_t block, uint32_t size) {
 
 static void BinRemove(uintptr_t block) {
   int bin = BinOf(SizeAt(block));
-  LargeFree *f = (LargeFree *)(block + 4);
+  LargeFree* f = (LargeFree*)(block + 4);
   if (f->next) f->next->prev = f->prev;
   if (f->prev) {
     f->prev->next = f->next;
@@ -116,7 +114,7 @@ static void LargeFreeBlock(uintptr_t block, uint32_t size) {
 static uintptr_t BinTake(uint32_t size) {
   int bin = BinOf(size);
   int tries = 8;
-  for (LargeFree *f = nx_heap.bins[bin]; f && tries--; f = f->next) {
+  for (LargeFree* f = nx_heap.bins[bin]; f && tries--; f = f->next) {
     uintptr_t block = (uintptr_t)f - 4;
     if (SizeAt(block) >= size) {
       BinRemove(block);
@@ -150,9 +148,9 @@ static void CloseChunk(void) {
   nx_heap.chunk = nx_heap.chunk_end = 0;
 }
 
-static void MarkList(void **lists) {
+static void MarkList(void** lists) {
   for (int i = 0; i < kClasses; i++) {
-    for (void *p = lists[i]; p; p = *(void **)p) *HeadOf((uintptr_t)p - 4) |= kMarked;
+    for (void* p = lists[i]; p; p = *(void**)p) *HeadOf((uintptr_t)p - 4) |= kMarked;
     lists[i] = NULL;
   }
 }
@@ -193,8 +191,8 @@ static void CoalesceAll(void) {
       continue;
     }
     if (size >= kBlockMin) {
-      *(void **)(block + 4) = nx_heap.small[size >> 3];
-      nx_heap.small[size >> 3] = (void *)(block + 4);
+      *(void**)(block + 4) = nx_heap.small[size >> 3];
+      nx_heap.small[size >> 3] = (void*)(block + 4);
     }
     block = next;
   }
@@ -218,7 +216,7 @@ static uintptr_t TakeLargeOnce(uint32_t size) {
   return 0;
 }
 
-static __attribute__((noinline)) void *AllocLarge(uint32_t size) {
+static __attribute__((noinline)) void* AllocLarge(uint32_t size) {
   uintptr_t block = TakeLargeOnce(size);
   if (!block) {
     CoalesceAll();
@@ -226,7 +224,7 @@ static __attribute__((noinline)) void *AllocLarge(uint32_t size) {
     if (!block) return NULL;
   }
   Account(SizeAt(block));
-  return (void *)(block + 4);
+  return (void*)(block + 4);
 }
 
 /* The unused rest of the chunk is a used block of its own to its neighbours. */
@@ -240,8 +238,8 @@ static int RefillChunk(void) {
   uint32_t left = (uint32_t)(nx_heap.chunk_end - nx_heap.chunk);
   if (left) {
     if (left >= kBlockMin) {
-      *(void **)(nx_heap.chunk + 4) = nx_heap.small[left >> 3];
-      nx_heap.small[left >> 3] = (void *)(nx_heap.chunk + 4);
+      *(void**)(nx_heap.chunk + 4) = nx_heap.small[left >> 3];
+      nx_heap.small[left >> 3] = (void*)(nx_heap.chunk + 4);
     }
     nx_heap.chunk = nx_heap.chunk_end = 0;
   }
@@ -261,7 +259,7 @@ static int RefillChunk(void) {
   return 1;
 }
 
-static __attribute__((noinline)) void *AllocSmallSlow(uint32_t size) {
+static __attribute__((noinline)) void* AllocSmallSlow(uint32_t size) {
   for (int round = 0; round < 2; round++) {
     if (nx_heap.chunk_end - nx_heap.chunk >= size || RefillChunk()) {
       uintptr_t block = nx_heap.chunk;
@@ -269,12 +267,12 @@ static __attribute__((noinline)) void *AllocSmallSlow(uint32_t size) {
       SetChunk(block + size, nx_heap.chunk_end, 0);
       *HeadOf(block) = size | kUsed | prev_free;
       Account(size);
-      return (void *)(block + 4);
+      return (void*)(block + 4);
     }
     if (round == 0) CoalesceAll();
-    void *p = nx_heap.small[size >> 3];
+    void* p = nx_heap.small[size >> 3];
     if (p) {
-      nx_heap.small[size >> 3] = *(void **)p;
+      nx_heap.small[size >> 3] = *(void**)p;
       Account(size);
       return p;
     }
@@ -282,26 +280,26 @@ static __attribute__((noinline)) void *AllocSmallSlow(uint32_t size) {
   return NULL;
 }
 
-static inline void *nx_malloc(size_t n) {
+static inline void* nx_malloc(size_t n) {
   if (n > 0x7ffffff0u) return NULL;
   uint32_t size = ((uint32_t)n + 4 + 7) & ~7u;
   if (size < kBlockMin) size = kBlockMin;
   if (nx_mb.heap_used + size > nx_mb.heap_limit) return NULL;
   if (size > kSmallMax) return AllocLarge(size);
-  void *p = nx_heap.small[size >> 3];
+  void* p = nx_heap.small[size >> 3];
   if (__builtin_expect(p == NULL, 0)) return AllocSmallSlow(size);
-  nx_heap.small[size >> 3] = *(void **)p;
+  nx_heap.small[size >> 3] = *(void**)p;
   Account(size);
   return p;
 }
 
-static inline void nx_free(void *p) {
+static inline void nx_free(void* p) {
   if (!p) return;
   uintptr_t block = (uintptr_t)p - 4;
   uint32_t size = SizeAt(block);
   nx_mb.heap_used -= size;
   if (size <= kSmallMax) {
-    *(void **)p = nx_heap.small[size >> 3];
+    *(void**)p = nx_heap.small[size >> 3];
     nx_heap.small[size >> 3] = p;
     return;
   }
@@ -329,7 +327,7 @@ static int GrowInPlace(uintptr_t block, uint32_t have, uint32_t size) {
   return 1;
 }
 
-static void *nx_realloc(void *p, size_t n) {
+static void* nx_realloc(void* p, size_t n) {
   if (!p) return n ? nx_malloc(n) : NULL;
   if (n == 0) {
     nx_free(p);
@@ -352,7 +350,7 @@ static void *nx_realloc(void *p, size_t n) {
     Account(SizeAt(block) - have);
     return p;
   }
-  void *q = nx_malloc(n);
+  void* q = nx_malloc(n);
   if (!q) return NULL;
   memcpy(q, p, have - 4);
   nx_free(p);
@@ -371,7 +369,6 @@ static void nx_heap_init(void) {
   if (!nx_mb.heap_limit) nx_mb.heap_limit = (uint32_t)(nx_heap.end - nx_heap.start);
 }
 
-
 /* Before an image is taken: the free blocks scattered over its pages are kept aside, so that a run
  * allocates from one fresh page. They come back when the heap runs out. */
 static void nx_heap_seal(void) {
@@ -384,7 +381,7 @@ static void nx_heap_seal(void) {
 /* Between these two, small blocks come from one page at the start of the heap: for the few objects
  * of the image that every run touches (their reference counts). */
 static struct {
-  void *small[kClasses];
+  void* small[kClasses];
   uintptr_t chunk, chunk_end; /* what is set aside: the ordinary chunk, or the rest of the page */
 } nx_gather;
 
@@ -425,14 +422,14 @@ static size_t nx_gc_threshold(void) {
 
 /* --- libc's names, so that its own allocator is not linked ------------------------------------ */
 
-void *malloc(size_t n) { return nx_malloc(n ? n : 1); }
-void free(void *p) { nx_free(p); }
-void *realloc(void *p, size_t n) { return nx_realloc(p, n ? n : 1); }
-size_t malloc_usable_size(void *p) { return nx_usable_size(p); }
+void* malloc(size_t n) { return nx_malloc(n ? n : 1); }
+void free(void* p) { nx_free(p); }
+void* realloc(void* p, size_t n) { return nx_realloc(p, n ? n : 1); }
+size_t malloc_usable_size(void* p) { return nx_usable_size(p); }
 
-void *calloc(size_t count, size_t size) {
+void* calloc(size_t count, size_t size) {
   size_t n;
   if (__builtin_mul_overflow(count, size, &n)) return NULL;
-  void *p = nx_malloc(n ? n : 1);
+  void* p = nx_malloc(n ? n : 1);
   return p ? memset(p, 0, n) : NULL;
 }

@@ -1,4 +1,4 @@
-/* Values across the boundary: the encoding of docs/format/value.md, from and to JSValue.
+/* Values on their way out: the encoding of docs/format/value.md from JSValue. decode.c reads it.
  *
  * Encoding may run guest code (getters, toJSON, proxy traps): everything read from an object is
  * read afresh after such a step, and the bytes go to a buffer that nested host calls extend and
@@ -6,8 +6,20 @@
  */
 
 enum value_tag {
-  kTagUndefined, kTagNull, kTagFalse, kTagTrue, kTagInt, kTagDouble, kTagString, kTagBigInt,
-  kTagDate, kTagBytes, kTagArray, kTagObject, kTagMap, kTagSet
+  kTagUndefined,
+  kTagNull,
+  kTagFalse,
+  kTagTrue,
+  kTagInt,
+  kTagDouble,
+  kTagString,
+  kTagBigInt,
+  kTagDate,
+  kTagBytes,
+  kTagArray,
+  kTagObject,
+  kTagMap,
+  kTagSet
 };
 
 enum { kDepthMax = 512, kPollEvery = 1024 };
@@ -19,14 +31,14 @@ enum { kDepthMax = 512, kPollEvery = 1024 };
 static uint32_t OutMark(void) { return outgoing.len; }
 static void OutRelease(uint32_t mark) { outgoing.len = mark; }
 
-static __attribute__((noinline)) int OutGrow(JSContext *ctx, uint32_t more) {
+static __attribute__((noinline)) int OutGrow(JSContext* ctx, uint32_t more) {
   uint64_t want = (uint64_t)outgoing.len + more;
   uint64_t cap = want + want / 2;
   if (want > 0x3fffffffu) {
     JS_ThrowRangeError(ctx, "the value is too large to leave the sandbox");
     return -1;
   }
-  uint8_t *p = outgoing.p == out_small ? nx_malloc(cap) : nx_realloc(outgoing.p, cap);
+  uint8_t* p = outgoing.p == out_small ? nx_malloc(cap) : nx_realloc(outgoing.p, cap);
   if (!p) {
     JS_ThrowOutOfMemory(ctx);
     return -1;
@@ -37,7 +49,7 @@ static __attribute__((noinline)) int OutGrow(JSContext *ctx, uint32_t more) {
   return 0;
 }
 
-static inline int OutReserve(JSContext *ctx, uint32_t more) {
+static inline int OutReserve(JSContext* ctx, uint32_t more) {
   return outgoing.cap - outgoing.len >= more ? 0 : OutGrow(ctx, more);
 }
 
@@ -52,13 +64,13 @@ static inline void RawVarint(uint32_t n) {
   RawByte((uint8_t)n);
 }
 
-static int OutTag(JSContext *ctx, enum value_tag tag) {
+static int OutTag(JSContext* ctx, enum value_tag tag) {
   if (OutReserve(ctx, 1)) return -1;
   RawByte(tag);
   return 0;
 }
 
-static int OutDouble(JSContext *ctx, enum value_tag tag, double d) {
+static int OutDouble(JSContext* ctx, enum value_tag tag, double d) {
   if (OutReserve(ctx, 9)) return -1;
   RawByte(tag);
   memcpy(outgoing.p + outgoing.len, &d, 8);
@@ -66,7 +78,7 @@ static int OutDouble(JSContext *ctx, enum value_tag tag, double d) {
   return 0;
 }
 
-static int OutInt(JSContext *ctx, int32_t n) {
+static int OutInt(JSContext* ctx, int32_t n) {
   if (OutReserve(ctx, 6)) return -1;
   RawByte(kTagInt);
   RawVarint(((uint32_t)n << 1) ^ (uint32_t)(n >> 31));
@@ -74,7 +86,7 @@ static int OutInt(JSContext *ctx, int32_t n) {
 }
 
 /* Length and bytes, after an optional tag (tag < 0: none, as in object keys). */
-static int OutBytes(JSContext *ctx, int tag, const void *p, uint32_t n) {
+static int OutBytes(JSContext* ctx, int tag, const void* p, uint32_t n) {
   if (OutReserve(ctx, n + 6)) return -1;
   if (tag >= 0) RawByte((uint8_t)tag);
   RawVarint(n);
@@ -83,14 +95,16 @@ static int OutBytes(JSContext *ctx, int tag, const void *p, uint32_t n) {
   return 0;
 }
 
-static int OutText(JSContext *ctx, const char *s) {
+static int OutText(JSContext* ctx, const char* s) {
   return OutBytes(ctx, kTagString, s, (uint32_t)strlen(s));
 }
 
-static uint32_t VarintSize(uint32_t n) { return n < 1u << 7 ? 1 : n < 1u << 14 ? 2 : n < 1u << 21 ? 3 : n < 1u << 28 ? 4 : 5; }
+static uint32_t VarintSize(uint32_t n) {
+  return n < 1u << 7 ? 1 : n < 1u << 14 ? 2 : n < 1u << 21 ? 3 : n < 1u << 28 ? 4 : 5;
+}
 
 /* Writes `n` where one byte was kept free at `at`, moving what follows when it needs more. */
-static int PatchCount(JSContext *ctx, uint32_t at, uint32_t n) {
+static int PatchCount(JSContext* ctx, uint32_t at, uint32_t n) {
   uint32_t extra = VarintSize(n) - 1;
   if (extra) {
     if (OutReserve(ctx, extra)) return -1;
@@ -105,13 +119,13 @@ static int PatchCount(JSContext *ctx, uint32_t at, uint32_t n) {
 
 /* --- strings ---------------------------------------------------------------------------------- */
 
-static uint32_t Latin1Extra(const uint8_t *p, uint32_t n) {
+static uint32_t Latin1Extra(const uint8_t* p, uint32_t n) {
   uint32_t extra = 0;
   for (uint32_t i = 0; i < n; i++) extra += p[i] >> 7;
   return extra;
 }
 
-static void RawLatin1(const uint8_t *p, uint32_t n) {
+static void RawLatin1(const uint8_t* p, uint32_t n) {
   for (uint32_t i = 0; i < n; i++) {
     if (p[i] < 0x80) {
       RawByte(p[i]);
@@ -123,7 +137,7 @@ static void RawLatin1(const uint8_t *p, uint32_t n) {
 }
 
 /* The code point at *i, which moves on; a lone surrogate stands for itself. */
-static uint32_t CodePointAt(const uint16_t *p, uint32_t n, uint32_t *i) {
+static uint32_t CodePointAt(const uint16_t* p, uint32_t n, uint32_t* i) {
   uint32_t c = p[(*i)++];
   if ((c & 0xfc00) == 0xd800 && *i < n && (p[*i] & 0xfc00) == 0xdc00) {
     c = 0x10000 + ((c & 0x3ff) << 10) + (p[(*i)++] & 0x3ff);
@@ -143,7 +157,7 @@ static void RawUtf8(uint32_t c) {
   for (uint32_t i = size - 1; i-- > 0;) RawByte((uint8_t)(0x80 | (c >> 6 * i & 0x3f)));
 }
 
-static int OutJSString(JSContext *ctx, int tag, const JSString *s) {
+static int OutJSString(JSContext* ctx, int tag, const JSString* s) {
   uint32_t n = s->len;
   if (!s->is_wide_char) {
     uint32_t extra = Latin1Extra(s->u.str8, n);
@@ -163,7 +177,7 @@ static int OutJSString(JSContext *ctx, int tag, const JSString *s) {
   return 0;
 }
 
-static int OutStringValue(JSContext *ctx, int tag, JSValueConst v) {
+static int OutStringValue(JSContext* ctx, int tag, JSValueConst v) {
   if (JS_VALUE_GET_TAG(v) == JS_TAG_STRING) return OutJSString(ctx, tag, JS_VALUE_GET_STRING(v));
   JSValue flat = JS_ToString(ctx, v);
   if (JS_IsException(flat)) return -1;
@@ -172,7 +186,7 @@ static int OutStringValue(JSContext *ctx, int tag, JSValueConst v) {
   return r;
 }
 
-static int OutAtom(JSContext *ctx, int tag, JSAtom atom) {
+static int OutAtom(JSContext* ctx, int tag, JSAtom atom) {
   if (__JS_AtomIsTaggedInt(atom)) {
     char digits[12];
     return OutBytes(ctx, tag, digits, (uint32_t)u32toa(digits, __JS_AtomToUInt32(atom)));
@@ -180,7 +194,7 @@ static int OutAtom(JSContext *ctx, int tag, JSAtom atom) {
   return OutJSString(ctx, tag, ctx->rt->atom_array[atom]);
 }
 
-static int OutBigInt(JSContext *ctx, JSValueConst v) {
+static int OutBigInt(JSContext* ctx, JSValueConst v) {
   JSValue hex = js_bigint_to_string1(ctx, v, 16);
   if (JS_IsException(hex)) return -1;
   int r = OutStringValue(ctx, kTagBigInt, hex);
@@ -192,28 +206,31 @@ static int OutBigInt(JSContext *ctx, JSValueConst v) {
 
 /* One object being encoded; the chain gives the path of an error and finds cycles. */
 typedef struct Frame {
-  const struct Frame *parent;
-  JSObject *object;
+  const struct Frame* parent;
+  JSObject* object;
   JSAtom key;     /* JS_ATOM_NULL: use index */
   uint32_t index; /* of an array, Map or Set entry */
 } Frame;
 
 typedef struct Encoder {
-  JSContext *ctx;
-  const char *root; /* how messages call the value: "result", "arguments" */
+  JSContext* ctx;
+  const char* root; /* how messages call the value: "result", "arguments" */
   uint32_t limit;   /* bytes; 0 = none */
   uint32_t start;
   uint32_t nodes;
   int json; /* state: JSON types only, see docs/format/value.md */
 } Encoder;
 
-static int EncodeAny(Encoder *e, JSValueConst v, const Frame *parent, JSAtom key, uint32_t index);
+static int EncodeAny(Encoder* e, JSValueConst v, const Frame* parent, JSAtom key, uint32_t index);
 
-static void PathInto(Encoder *e, DynBuf *b, const Frame *parent, JSAtom key, uint32_t index) {
-  const struct { JSAtom key; uint32_t index; } last = {key, index};
-  const Frame *chain[kDepthMax + 2];
+static void PathInto(Encoder* e, DynBuf* b, const Frame* parent, JSAtom key, uint32_t index) {
+  const struct {
+    JSAtom key;
+    uint32_t index;
+  } last = {key, index};
+  const Frame* chain[kDepthMax + 2];
   int n = 0;
-  for (const Frame *f = parent; f && n < kDepthMax + 2; f = f->parent) chain[n++] = f;
+  for (const Frame* f = parent; f && n < kDepthMax + 2; f = f->parent) chain[n++] = f;
   dbuf_putstr(b, e->root);
   for (int i = n - 1; i >= 0; i--) {
     /* chain[i] is an object; the step below it is chain[i-1]'s key, or the last one. */
@@ -223,7 +240,7 @@ static void PathInto(Encoder *e, DynBuf *b, const Frame *parent, JSAtom key, uin
       dbuf_printf(b, "[%u]", k == JS_ATOM_NULL ? at : __JS_AtomToUInt32(k));
       continue;
     }
-    const char *name = JS_AtomToCString(e->ctx, k);
+    const char* name = JS_AtomToCString(e->ctx, k);
     dbuf_printf(b, ".%.64s", name ? name : "?");
     JS_FreeCString(e->ctx, name);
     if (b->size > 400) {
@@ -234,17 +251,17 @@ static void PathInto(Encoder *e, DynBuf *b, const Frame *parent, JSAtom key, uin
   dbuf_putc(b, 0);
 }
 
-static int Refuse(Encoder *e, const Frame *parent, JSAtom key, uint32_t index, const char *why) {
+static int Refuse(Encoder* e, const Frame* parent, JSAtom key, uint32_t index, const char* why) {
   DynBuf b;
   js_dbuf_init(e->ctx, &b);
   PathInto(e, &b, parent, key, index);
-  JS_ThrowTypeError(e->ctx, "%s: %s", dbuf_error(&b) ? e->root : (char *)b.buf, why);
+  JS_ThrowTypeError(e->ctx, "%s: %s", dbuf_error(&b) ? e->root : (char*)b.buf, why);
   dbuf_free(&b);
   guest.codec_failure = kCodecRefused;
   return -1;
 }
 
-static int OverLimit(Encoder *e) {
+static int OverLimit(Encoder* e) {
   JS_ThrowRangeError(e->ctx, "%s: larger than the limit of %u bytes", e->root, e->limit);
   guest.codec_failure = kCodecTooLarge;
   return -1;
@@ -252,17 +269,16 @@ static int OverLimit(Encoder *e) {
 
 static int IsCallable(JSValueConst v) {
   if (JS_VALUE_GET_TAG(v) != JS_TAG_OBJECT) return 0;
-  JSObject *p = JS_VALUE_GET_OBJ(v);
+  JSObject* p = JS_VALUE_GET_OBJ(v);
   if (p->class_id == JS_CLASS_PROXY) return p->u.proxy_data->is_func;
-  return p->class_id != JS_CLASS_OBJECT && p->class_id != JS_CLASS_ARRAY &&
-         JS_IsFunction(NULL, v);
+  return p->class_id != JS_CLASS_OBJECT && p->class_id != JS_CLASS_ARRAY && JS_IsFunction(NULL, v);
 }
 
 static int IsUnencodable(JSValueConst v) {
   return JS_VALUE_GET_TAG(v) == JS_TAG_SYMBOL || IsCallable(v);
 }
 
-static int EncodeNumber(Encoder *e, double d) {
+static int EncodeNumber(Encoder* e, double d) {
   int32_t n = (int32_t)(d >= -2147483648.0 && d <= 2147483647.0 ? d : 0);
   if ((double)n == d && !(n == 0 && signbit(d))) return OutInt(e->ctx, n);
   if (e->json && !isfinite(d)) return OutTag(e->ctx, kTagNull);
@@ -270,7 +286,7 @@ static int EncodeNumber(Encoder *e, double d) {
   return OutDouble(e->ctx, kTagDouble, d);
 }
 
-static int EncodeBigIntValue(Encoder *e, JSValueConst v) {
+static int EncodeBigIntValue(Encoder* e, JSValueConst v) {
   if (!e->json) return OutBigInt(e->ctx, v);
   JSValue text = js_bigint_to_string1(e->ctx, v, 10);
   if (JS_IsException(text)) return -1;
@@ -280,9 +296,9 @@ static int EncodeBigIntValue(Encoder *e, JSValueConst v) {
 }
 
 /* Array and array proxies. Elements that cannot cross become undefined, null in JSON. */
-static int EncodeArray(Encoder *e, JSValueConst v, const Frame *f, JSAtom key, uint32_t index) {
-  JSContext *ctx = e->ctx;
-  JSObject *p = JS_VALUE_GET_OBJ(v);
+static int EncodeArray(Encoder* e, JSValueConst v, const Frame* f, JSAtom key, uint32_t index) {
+  JSContext* ctx = e->ctx;
+  JSObject* p = JS_VALUE_GET_OBJ(v);
   int64_t length;
   if (js_get_length64(ctx, &length, v)) return -1;
   /* Each element takes a byte at least: a bound for sparse arrays before the loop. */
@@ -302,9 +318,12 @@ static int EncodeArray(Encoder *e, JSValueConst v, const Frame *f, JSAtom key, u
       if (JS_IsException(item)) return -1;
     }
     int r;
-    if (IsUnencodable(item)) r = OutTag(ctx, e->json ? kTagNull : kTagUndefined);
-    else if (e->json && JS_IsUndefined(item)) r = OutTag(ctx, kTagNull);
-    else r = EncodeAny(e, item, f, JS_ATOM_NULL, i);
+    if (IsUnencodable(item))
+      r = OutTag(ctx, e->json ? kTagNull : kTagUndefined);
+    else if (e->json && JS_IsUndefined(item))
+      r = OutTag(ctx, kTagNull);
+    else
+      r = EncodeAny(e, item, f, JS_ATOM_NULL, i);
     JS_FreeValue(ctx, item);
     if (r) return -1;
   }
@@ -312,8 +331,8 @@ static int EncodeArray(Encoder *e, JSValueConst v, const Frame *f, JSAtom key, u
 }
 
 /* One property; skips what JSON would skip. Adds 1 to *count when written. */
-static int EncodeProperty(Encoder *e, JSAtom atom, JSValueConst item, const Frame *f,
-                          uint32_t *count) {
+static int EncodeProperty(Encoder* e, JSAtom atom, JSValueConst item, const Frame* f,
+                          uint32_t* count) {
   if (IsUnencodable(item) || (e->json && JS_IsUndefined(item))) return 0;
   if (OutAtom(e->ctx, -1, atom)) return -1;
   ++*count;
@@ -321,16 +340,16 @@ static int EncodeProperty(Encoder *e, JSAtom atom, JSValueConst item, const Fram
 }
 
 /* An ordinary object without exotic behaviour: straight over its shape. */
-static int EncodePlain(Encoder *e, JSValueConst v, const Frame *f) {
-  JSContext *ctx = e->ctx;
-  JSObject *p = JS_VALUE_GET_OBJ(v);
+static int EncodePlain(Encoder* e, JSValueConst v, const Frame* f) {
+  JSContext* ctx = e->ctx;
+  JSObject* p = JS_VALUE_GET_OBJ(v);
   uint32_t count = 0;
   if (OutReserve(ctx, 2)) return -1;
   RawByte(kTagObject);
   uint32_t at = outgoing.len;
   RawByte(0);
   for (int i = 0; i < p->shape->prop_count; i++) {
-    JSShapeProperty *prs = &get_shape_prop(p->shape)[i];
+    JSShapeProperty* prs = &get_shape_prop(p->shape)[i];
     JSAtom atom = prs->atom;
     if (atom == JS_ATOM_NULL || !(prs->flags & JS_PROP_ENUMERABLE)) continue;
     if (JS_AtomGetKind(ctx, atom) != JS_ATOM_KIND_STRING) continue;
@@ -350,9 +369,9 @@ static int EncodePlain(Encoder *e, JSValueConst v, const Frame *f) {
 }
 
 /* Any other object: own enumerable string keys in the order of the language. */
-static int EncodeGeneric(Encoder *e, JSValueConst v, const Frame *f) {
-  JSContext *ctx = e->ctx;
-  JSPropertyEnum *tab;
+static int EncodeGeneric(Encoder* e, JSValueConst v, const Frame* f) {
+  JSContext* ctx = e->ctx;
+  JSPropertyEnum* tab;
   uint32_t n, count = 0;
   int r = 0;
   if (JS_GetOwnPropertyNames(ctx, &tab, &n, v, JS_GPN_STRING_MASK | JS_GPN_ENUM_ONLY)) return -1;
@@ -371,9 +390,9 @@ static int EncodeGeneric(Encoder *e, JSValueConst v, const Frame *f) {
   return r ? -1 : PatchCount(ctx, at, count);
 }
 
-static int EncodeError(Encoder *e, JSValueConst v, const Frame *f) {
+static int EncodeError(Encoder* e, JSValueConst v, const Frame* f) {
   static const JSAtom names[] = {JS_ATOM_name, JS_ATOM_message, JS_ATOM_stack};
-  JSContext *ctx = e->ctx;
+  JSContext* ctx = e->ctx;
   uint32_t count = 0;
   uint32_t at = outgoing.len + 1;
   if (OutReserve(ctx, 2)) return -1;
@@ -381,9 +400,9 @@ static int EncodeError(Encoder *e, JSValueConst v, const Frame *f) {
   RawByte(0);
   for (int i = 0; i < 3; i++) {
     JSValue item = JS_GetProperty(ctx, v, names[i]);
-    int r = JS_IsException(item)                      ? -1
-            : i == 2 && !JS_IsString(item)            ? 0
-                                                      : EncodeProperty(e, names[i], item, f, &count);
+    int r = JS_IsException(item)           ? -1
+            : i == 2 && !JS_IsString(item) ? 0
+                                           : EncodeProperty(e, names[i], item, f, &count);
     JS_FreeValue(ctx, item);
     if (r) return -1;
   }
@@ -391,17 +410,17 @@ static int EncodeError(Encoder *e, JSValueConst v, const Frame *f) {
 }
 
 /* Map and Set. The entry at hand is locked, so that guest code may change the collection. */
-static int EncodeCollection(Encoder *e, JSValueConst v, const Frame *f, int is_map) {
-  JSContext *ctx = e->ctx;
-  JSMapState *s = JS_VALUE_GET_OBJ(v)->u.map_state;
+static int EncodeCollection(Encoder* e, JSValueConst v, const Frame* f, int is_map) {
+  JSContext* ctx = e->ctx;
+  JSMapState* s = JS_VALUE_GET_OBJ(v)->u.map_state;
   uint32_t count = 0;
   uint32_t at = outgoing.len + 1;
   if (OutReserve(ctx, 2)) return -1;
   RawByte(e->json ? kTagArray : is_map ? kTagMap : kTagSet);
   RawByte(0);
-  struct list_head *el = s->records.next;
+  struct list_head* el = s->records.next;
   while (el != &s->records) {
-    JSMapRecord *mr = list_entry(el, JSMapRecord, link);
+    JSMapRecord* mr = list_entry(el, JSMapRecord, link);
     if (mr->empty) {
       el = el->next;
       continue;
@@ -410,7 +429,8 @@ static int EncodeCollection(Encoder *e, JSValueConst v, const Frame *f, int is_m
     JSValue key = JS_DupValue(ctx, mr->key);
     JSValue value = is_map ? JS_DupValue(ctx, mr->value) : JS_UNDEFINED;
     int r = 0;
-    if (e->json && is_map) r = OutBytes(ctx, kTagArray, "", 0) || (outgoing.p[outgoing.len - 1] = 2, 0);
+    if (e->json && is_map)
+      r = OutBytes(ctx, kTagArray, "", 0) || (outgoing.p[outgoing.len - 1] = 2, 0);
     r = r || (IsUnencodable(key) ? OutTag(ctx, e->json ? kTagNull : kTagUndefined)
                                  : EncodeAny(e, key, f, JS_ATOM_NULL, count));
     if (is_map) {
@@ -427,7 +447,7 @@ static int EncodeCollection(Encoder *e, JSValueConst v, const Frame *f, int is_m
   return PatchCount(ctx, at, count);
 }
 
-static int OutBase64(JSContext *ctx, const uint8_t *p, uint32_t n) {
+static int OutBase64(JSContext* ctx, const uint8_t* p, uint32_t n) {
   static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   uint32_t size = (n + 2) / 3 * 4;
   if (OutReserve(ctx, size + 6)) return -1;
@@ -445,15 +465,15 @@ static int OutBase64(JSContext *ctx, const uint8_t *p, uint32_t n) {
 }
 
 /* Bytes of a typed array, DataView or ArrayBuffer; a detached one is empty. */
-static int EncodeBytes(Encoder *e, JSObject *p) {
-  const uint8_t *data = (const uint8_t *)"";
+static int EncodeBytes(Encoder* e, JSObject* p) {
+  const uint8_t* data = (const uint8_t*)"";
   uint32_t n = 0;
-  JSArrayBuffer *buffer;
+  JSArrayBuffer* buffer;
   if (p->class_id == JS_CLASS_ARRAY_BUFFER || p->class_id == JS_CLASS_SHARED_ARRAY_BUFFER) {
     buffer = p->u.array_buffer;
     if (!buffer->detached) data = buffer->data, n = (uint32_t)buffer->byte_length;
   } else {
-    JSTypedArray *view = p->u.typed_array;
+    JSTypedArray* view = p->u.typed_array;
     buffer = view->buffer->u.array_buffer;
     if (!buffer->detached && view->offset + view->length <= (uint32_t)buffer->byte_length) {
       data = buffer->data + view->offset;
@@ -464,7 +484,7 @@ static int EncodeBytes(Encoder *e, JSObject *p) {
   return e->json ? OutBase64(e->ctx, data, n) : OutBytes(e->ctx, kTagBytes, data, n);
 }
 
-static int EncodeDate(Encoder *e, JSValueConst v) {
+static int EncodeDate(Encoder* e, JSValueConst v) {
   double ms;
   if (JS_ToFloat64(e->ctx, &ms, JS_VALUE_GET_OBJ(v)->u.object_data)) return -1;
   if (!e->json) return OutDouble(e->ctx, kTagDate, ms);
@@ -476,26 +496,33 @@ static int EncodeDate(Encoder *e, JSValueConst v) {
   return r;
 }
 
-static JSValue StateTarget(JSContext *ctx, JSValueConst v);
+static JSValue StateTarget(JSContext* ctx, JSValueConst v);
 
-static int EncodeByClass(Encoder *e, JSValueConst v, const Frame *f, JSAtom key, uint32_t index) {
-  JSObject *p = JS_VALUE_GET_OBJ(v);
+static int EncodeByClass(Encoder* e, JSValueConst v, const Frame* f, JSAtom key, uint32_t index) {
+  JSObject* p = JS_VALUE_GET_OBJ(v);
   switch (p->class_id) {
     case JS_CLASS_OBJECT:
       if (p->is_exotic || p->shape->has_small_array_index) return EncodeGeneric(e, v, f);
       return EncodePlain(e, v, f);
-    case JS_CLASS_ARRAY: return EncodeArray(e, v, f, key, index);
-    case JS_CLASS_DATE: return EncodeDate(e, v);
-    case JS_CLASS_MAP: return EncodeCollection(e, v, f, 1);
-    case JS_CLASS_SET: return EncodeCollection(e, v, f, 0);
-    case JS_CLASS_ERROR: return EncodeError(e, v, f);
+    case JS_CLASS_ARRAY:
+      return EncodeArray(e, v, f, key, index);
+    case JS_CLASS_DATE:
+      return EncodeDate(e, v);
+    case JS_CLASS_MAP:
+      return EncodeCollection(e, v, f, 1);
+    case JS_CLASS_SET:
+      return EncodeCollection(e, v, f, 0);
+    case JS_CLASS_ERROR:
+      return EncodeError(e, v, f);
     case JS_CLASS_NUMBER:
     case JS_CLASS_STRING:
     case JS_CLASS_BOOLEAN:
-    case JS_CLASS_BIG_INT: return EncodeAny(e, p->u.object_data, f, key, index);
+    case JS_CLASS_BIG_INT:
+      return EncodeAny(e, p->u.object_data, f, key, index);
     case JS_CLASS_ARRAY_BUFFER:
     case JS_CLASS_SHARED_ARRAY_BUFFER:
-    case JS_CLASS_DATAVIEW: return EncodeBytes(e, p);
+    case JS_CLASS_DATAVIEW:
+      return EncodeBytes(e, p);
     case JS_CLASS_PROXY: {
       int is_array = JS_IsArray(e->ctx, v);
       if (is_array < 0) return -1;
@@ -510,8 +537,8 @@ static int EncodeByClass(Encoder *e, JSValueConst v, const Frame *f, JSAtom key,
 }
 
 /* toJSON where an object defines it and no richer type exists. 1: *out replaces the value. */
-static int ToJson(Encoder *e, JSValueConst v, JSAtom key, uint32_t index, JSValue *out) {
-  JSContext *ctx = e->ctx;
+static int ToJson(Encoder* e, JSValueConst v, JSAtom key, uint32_t index, JSValue* out) {
+  JSContext* ctx = e->ctx;
   int id = JS_VALUE_GET_OBJ(v)->class_id;
   if (id == JS_CLASS_DATE || id == JS_CLASS_ARRAY_BUFFER || id == JS_CLASS_DATAVIEW ||
       (id >= JS_CLASS_UINT8C_ARRAY && id <= JS_CLASS_FLOAT64_ARRAY)) {
@@ -524,17 +551,17 @@ static int ToJson(Encoder *e, JSValueConst v, JSAtom key, uint32_t index, JSValu
     return 0;
   }
   JSValue name = key != JS_ATOM_NULL ? JS_AtomToString(ctx, key) : JS_NewUint32(ctx, index);
-  *out = JS_CallFree(ctx, fn, v, 1, (JSValueConst *)&name);
+  *out = JS_CallFree(ctx, fn, v, 1, (JSValueConst*)&name);
   JS_FreeValue(ctx, name);
   return JS_IsException(*out) ? -1 : 1;
 }
 
-static int EncodeObject(Encoder *e, JSValueConst v, const Frame *parent, JSAtom key,
+static int EncodeObject(Encoder* e, JSValueConst v, const Frame* parent, JSAtom key,
                         uint32_t index) {
-  JSContext *ctx = e->ctx;
+  JSContext* ctx = e->ctx;
   Frame f = {parent, JS_VALUE_GET_OBJ(v), key, index};
   uint32_t depth = 1;
-  for (const Frame *a = parent; a; a = a->parent, depth++) {
+  for (const Frame* a = parent; a; a = a->parent, depth++) {
     if (a->object == f.object) return Refuse(e, parent, key, index, "cyclic");
   }
   if (depth > kDepthMax) return Refuse(e, parent, key, index, "nested deeper than 512 levels");
@@ -558,7 +585,7 @@ static int EncodeObject(Encoder *e, JSValueConst v, const Frame *parent, JSAtom 
   } else if (JS_IsObject(replaced) && JS_VALUE_GET_OBJ(replaced) != f.object) {
     Frame g = {parent, JS_VALUE_GET_OBJ(replaced), key, index};
     r = 0;
-    for (const Frame *a = parent; a; a = a->parent) {
+    for (const Frame* a = parent; a; a = a->parent) {
       if (a->object == g.object) r = Refuse(e, parent, key, index, "cyclic");
     }
     r = r || EncodeByClass(e, replaced, &g, key, index);
@@ -571,24 +598,32 @@ static int EncodeObject(Encoder *e, JSValueConst v, const Frame *parent, JSAtom 
   return r;
 }
 
-static int EncodeAny(Encoder *e, JSValueConst v, const Frame *parent, JSAtom key, uint32_t index) {
-  JSContext *ctx = e->ctx;
+static int EncodeAny(Encoder* e, JSValueConst v, const Frame* parent, JSAtom key, uint32_t index) {
+  JSContext* ctx = e->ctx;
   if (e->limit && outgoing.len - e->start > e->limit) return OverLimit(e);
   if (++e->nodes % kPollEvery == 0 && __js_poll_interrupts(ctx)) return -1;
   switch (JS_VALUE_GET_NORM_TAG(v)) {
-    case JS_TAG_INT: return OutInt(ctx, JS_VALUE_GET_INT(v));
-    case JS_TAG_BOOL: return OutTag(ctx, JS_VALUE_GET_BOOL(v) ? kTagTrue : kTagFalse);
-    case JS_TAG_NULL: return OutTag(ctx, kTagNull);
-    case JS_TAG_UNDEFINED: return OutTag(ctx, kTagUndefined);
-    case JS_TAG_FLOAT64: return EncodeNumber(e, JS_VALUE_GET_FLOAT64(v));
+    case JS_TAG_INT:
+      return OutInt(ctx, JS_VALUE_GET_INT(v));
+    case JS_TAG_BOOL:
+      return OutTag(ctx, JS_VALUE_GET_BOOL(v) ? kTagTrue : kTagFalse);
+    case JS_TAG_NULL:
+      return OutTag(ctx, kTagNull);
+    case JS_TAG_UNDEFINED:
+      return OutTag(ctx, kTagUndefined);
+    case JS_TAG_FLOAT64:
+      return EncodeNumber(e, JS_VALUE_GET_FLOAT64(v));
     case JS_TAG_STRING:
-    case JS_TAG_STRING_ROPE: return OutStringValue(ctx, kTagString, v);
+    case JS_TAG_STRING_ROPE:
+      return OutStringValue(ctx, kTagString, v);
     case JS_TAG_SHORT_BIG_INT:
-    case JS_TAG_BIG_INT: return EncodeBigIntValue(e, v);
+    case JS_TAG_BIG_INT:
+      return EncodeBigIntValue(e, v);
     case JS_TAG_OBJECT:
       if (IsCallable(v)) break;
       return EncodeObject(e, v, parent, key, index);
-    default: break;
+    default:
+      break;
   }
   return Refuse(e, parent, key, index,
                 JS_VALUE_GET_TAG(v) == JS_TAG_SYMBOL ? "a symbol cannot leave the sandbox"
@@ -597,220 +632,10 @@ static int EncodeAny(Encoder *e, JSValueConst v, const Frame *parent, JSAtom key
 
 /* Appends `v` to the out buffer. -1: an exception is pending, and codec_failure says whether the
  * value itself was at fault. */
-static int Encode(JSContext *ctx, JSValueConst v, const char *root, uint32_t limit, int json) {
+static int Encode(JSContext* ctx, JSValueConst v, const char* root, uint32_t limit, int json) {
   Encoder e = {ctx, root, limit, outgoing.len, 0, json};
   guest.codec_failure = kCodecOk;
   if (EncodeAny(&e, v, NULL, JS_ATOM_NULL, 0)) return -1;
   if (limit && outgoing.len - e.start > limit) return OverLimit(&e);
   return 0;
-}
-
-/* --- decoding --------------------------------------------------------------------------------- */
-
-typedef struct Decoder {
-  JSContext *ctx;
-  const uint8_t *p, *end;
-  int frozen; /* objects and arrays come deep-frozen */
-  int depth;
-} Decoder;
-
-static JSValue BadInput(Decoder *d) {
-  return JS_ThrowInternalError(d->ctx, "malformed value from the host");
-}
-
-static int ReadVarint(Decoder *d, uint32_t *n) {
-  uint64_t value = 0;
-  for (int shift = 0; shift < 35; shift += 7) {
-    if (d->p == d->end) return -1;
-    uint8_t b = *d->p++;
-    value |= (uint64_t)(b & 0x7f) << shift;
-    if (b < 0x80) {
-      *n = (uint32_t)value;
-      return value >> 32 ? -1 : 0;
-    }
-  }
-  return -1;
-}
-
-/* A length and that many bytes. */
-static const uint8_t *ReadBytes(Decoder *d, uint32_t *n) {
-  if (ReadVarint(d, n) || *n > (uint32_t)(d->end - d->p)) return NULL;
-  const uint8_t *p = d->p;
-  d->p += *n;
-  return p;
-}
-
-static JSValue DecodeAny(Decoder *d);
-
-static int FlagsOf(const Decoder *d) { return d->frozen ? JS_PROP_ENUMERABLE : JS_PROP_C_W_E; }
-
-static JSValue DecodeFrozenArray(Decoder *d, JSValue array, uint32_t n) {
-  for (uint32_t i = 0; i < n; i++) {
-    JSValue item = DecodeAny(d);
-    if (JS_IsException(item) ||
-        JS_DefinePropertyValueUint32(d->ctx, array, i, item, JS_PROP_ENUMERABLE) < 0) {
-      JS_FreeValue(d->ctx, array);
-      return JS_EXCEPTION;
-    }
-  }
-  JS_DefineProperty(d->ctx, array, JS_ATOM_length, JS_UNDEFINED, JS_UNDEFINED, JS_UNDEFINED,
-                    JS_PROP_HAS_WRITABLE);
-  JS_VALUE_GET_OBJ(array)->extensible = FALSE;
-  return array;
-}
-
-static JSValue DecodeArray(Decoder *d) {
-  uint32_t n;
-  if (ReadVarint(d, &n) || n > (uint32_t)(d->end - d->p)) return BadInput(d);
-  JSValue array = JS_NewArray(d->ctx);
-  if (JS_IsException(array)) return array;
-  if (d->frozen) return DecodeFrozenArray(d, array, n);
-  JSObject *p = JS_VALUE_GET_OBJ(array);
-  if (n && expand_fast_array(d->ctx, p, n)) goto fail;
-  for (uint32_t i = 0; i < n; i++) {
-    JSValue item = DecodeAny(d);
-    if (JS_IsException(item)) goto fail;
-    p->u.array.u.values[i] = item;
-    p->u.array.count = i + 1;
-  }
-  p->prop[0].u.value = JS_NewInt32(d->ctx, (int32_t)n);
-  return array;
-fail:
-  JS_FreeValue(d->ctx, array);
-  return JS_EXCEPTION;
-}
-
-static JSValue DecodeObject(Decoder *d) {
-  uint32_t n;
-  if (ReadVarint(d, &n)) return BadInput(d);
-  JSValue object = JS_NewObject(d->ctx);
-  if (JS_IsException(object)) return object;
-  for (uint32_t i = 0; i < n; i++) {
-    uint32_t length;
-    const uint8_t *key = ReadBytes(d, &length);
-    if (!key) {
-      JS_FreeValue(d->ctx, object);
-      return BadInput(d);
-    }
-    JSAtom atom = JS_NewAtomLen(d->ctx, (const char *)key, length);
-    if (atom == JS_ATOM_NULL) goto fail;
-    JSValue item = DecodeAny(d);
-    int r = JS_IsException(item) ? -1 : JS_DefinePropertyValue(d->ctx, object, atom, item, FlagsOf(d));
-    JS_FreeAtom(d->ctx, atom);
-    if (r < 0) goto fail;
-  }
-  if (d->frozen) JS_VALUE_GET_OBJ(object)->extensible = FALSE;
-  return object;
-fail:
-  JS_FreeValue(d->ctx, object);
-  return JS_EXCEPTION;
-}
-
-static JSValue DecodeCollection(Decoder *d, int is_map) {
-  JSContext *ctx = d->ctx;
-  uint32_t n;
-  if (ReadVarint(d, &n)) return BadInput(d);
-  JSValue undefined = JS_UNDEFINED;
-  int magic = is_map ? 0 : MAGIC_SET;
-  JSValue map = js_map_constructor(ctx, JS_UNDEFINED, 0, (JSValueConst *)&undefined, magic);
-  if (JS_IsException(map)) return map;
-  for (uint32_t i = 0; i < n; i++) {
-    JSValue pair[2];
-    pair[0] = DecodeAny(d);
-    pair[1] = JS_IsException(pair[0]) ? JS_EXCEPTION : is_map ? DecodeAny(d) : JS_UNDEFINED;
-    JSValue r = JS_IsException(pair[1])
-                    ? JS_EXCEPTION
-                    : js_map_set(ctx, map, 2, (JSValueConst *)pair, magic);
-    JS_FreeValue(ctx, pair[0]);
-    JS_FreeValue(ctx, pair[1]);
-    JS_FreeValue(ctx, r);
-    if (JS_IsException(r)) {
-      JS_FreeValue(ctx, map);
-      return JS_EXCEPTION;
-    }
-  }
-  return map;
-}
-
-static JSValue DecodeBytes(Decoder *d) {
-  uint32_t n;
-  const uint8_t *p = ReadBytes(d, &n);
-  if (!p) return BadInput(d);
-  JSValue buffer = JS_NewArrayBufferCopy(d->ctx, p, n);
-  if (JS_IsException(buffer)) return buffer;
-  JSValue args[3] = {buffer, JS_UNDEFINED, JS_UNDEFINED};
-  JSValue array = JS_NewTypedArray(d->ctx, 3, (JSValueConst *)args, JS_TYPED_ARRAY_UINT8);
-  JS_FreeValue(d->ctx, buffer);
-  return array;
-}
-
-static JSValue DecodeBigInt(Decoder *d) {
-  uint32_t n;
-  const uint8_t *p = ReadBytes(d, &n);
-  if (!p || !n) return BadInput(d);
-  char *digits = js_strndup(d->ctx, (const char *)p, n);
-  if (!digits) return JS_EXCEPTION;
-  JSBigInt *b = js_bigint_from_string(d->ctx, digits, 16);
-  js_free(d->ctx, digits);
-  return b ? JS_CompactBigInt(d->ctx, b) : JS_ThrowOutOfMemory(d->ctx);
-}
-
-static int ReadDouble(Decoder *d, double *value) {
-  if (d->end - d->p < 8) return -1;
-  memcpy(value, d->p, 8);
-  d->p += 8;
-  return 0;
-}
-
-static JSValue DecodeScalar(Decoder *d, uint8_t tag) {
-  uint32_t n;
-  double number;
-  switch (tag) {
-    case kTagUndefined: return JS_UNDEFINED;
-    case kTagNull: return JS_NULL;
-    case kTagFalse: return JS_FALSE;
-    case kTagTrue: return JS_TRUE;
-    case kTagInt:
-      if (ReadVarint(d, &n)) return BadInput(d);
-      return JS_NewInt32(d->ctx, (int32_t)(n >> 1) ^ -(int32_t)(n & 1));
-    case kTagDouble:
-      if (ReadDouble(d, &number)) return BadInput(d);
-      return JS_NewFloat64(d->ctx, number);
-    case kTagString: {
-      const uint8_t *p = ReadBytes(d, &n);
-      return p ? JS_NewStringLen(d->ctx, (const char *)p, n) : BadInput(d);
-    }
-    case kTagDate:
-      if (ReadDouble(d, &number)) return BadInput(d);
-      return JS_NewDate(d->ctx, number);
-    case kTagBigInt: return DecodeBigInt(d);
-    case kTagBytes: return DecodeBytes(d);
-    default: return BadInput(d);
-  }
-}
-
-static JSValue DecodeAny(Decoder *d) {
-  if (d->p == d->end) return BadInput(d);
-  uint8_t tag = *d->p++;
-  if (tag < kTagArray) return DecodeScalar(d, tag);
-  if (++d->depth > kDepthMax || js_check_stack_overflow(d->ctx->rt, 0)) {
-    return JS_ThrowRangeError(d->ctx, "value from the host: nested deeper than 512 levels");
-  }
-  JSValue v = tag == kTagArray    ? DecodeArray(d)
-              : tag == kTagObject ? DecodeObject(d)
-              : tag <= kTagSet    ? DecodeCollection(d, tag == kTagMap)
-                                  : BadInput(d);
-  d->depth--;
-  return v;
-}
-
-/* Exactly one value that fills [p, p+n). */
-static JSValue Decode(JSContext *ctx, const uint8_t *p, uint32_t n, int frozen) {
-  Decoder d = {ctx, p, p + n, frozen, 0};
-  JSValue v = DecodeAny(&d);
-  if (!JS_IsException(v) && d.p != d.end) {
-    JS_FreeValue(ctx, v);
-    return BadInput(&d);
-  }
-  return v;
 }

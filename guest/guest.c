@@ -8,13 +8,16 @@
 static int64_t nx_clock_ms(void);
 static int nx_poll(void);
 
+/* Order matters: each file uses those before it. */
+/* clang-format off */
 #include "alloc.c"
 #include "quickjs.c"
-/* Order matters from here on: each file uses those before it. */
 #include "codec.c"
+#include "decode.c"
 #include "host.c"
 #include "wasi.c"
 #include "run_forward.h"
 #include "run.c"
 #include "load.c"
 #include "natives.c"
+/* clang-format on */

@@ -7,8 +7,10 @@ enum host_op {
 };
 #undef NEXUS_HOST_CALL
 
-__attribute__((import_module("host"), import_name("call"))) extern int32_t host_call(
-    int32_t op, int32_t a, const void *p, uint32_t n);
+__attribute__((import_module("host"), import_name("call"))) extern int32_t host_call(int32_t op,
+                                                                                     int32_t a,
+                                                                                     const void* p,
+                                                                                     uint32_t n);
 
 static JSValue make_error = JS_UNDEFINED; /* prelude: makeError(object) -> Error */
 
@@ -22,7 +24,7 @@ static int nx_poll(void) {
   return 1;
 }
 
-static JSValue ThrowStopped(JSContext *ctx) {
+static JSValue ThrowStopped(JSContext* ctx) {
   ctx->interrupt_counter = 1;
   JS_ThrowInterrupted(ctx);
   return JS_EXCEPTION;
@@ -30,12 +32,12 @@ static JSValue ThrowStopped(JSContext *ctx) {
 
 /* The reply of a call: `n` bytes in the mailbox, or fetched to `owned`. */
 typedef struct Reply {
-  const uint8_t *p;
+  const uint8_t* p;
   uint32_t n;
-  uint8_t *owned;
+  uint8_t* owned;
 } Reply;
 
-static int TakeReply(JSContext *ctx, uint32_t n, Reply *reply) {
+static int TakeReply(JSContext* ctx, uint32_t n, Reply* reply) {
   reply->n = n;
   reply->owned = NULL;
   reply->p = nx_mb.in;
@@ -47,7 +49,7 @@ static int TakeReply(JSContext *ctx, uint32_t n, Reply *reply) {
   return 0;
 }
 
-static int IsTrueProperty(JSContext *ctx, JSValueConst object, const char *name) {
+static int IsTrueProperty(JSContext* ctx, JSValueConst object, const char* name) {
   JSValue v = JS_GetPropertyStr(ctx, object, name);
   int yes = JS_VALUE_GET_TAG(v) == JS_TAG_BOOL && JS_VALUE_GET_BOOL(v);
   JS_FreeValue(ctx, v);
@@ -55,9 +57,9 @@ static int IsTrueProperty(JSContext *ctx, JSValueConst object, const char *name)
 }
 
 /* Turns a host's error object into the exception a program sees. */
-static JSValue MakeError(JSContext *ctx, JSValueConst object) {
+static JSValue MakeError(JSContext* ctx, JSValueConst object) {
   if (JS_IsFunction(ctx, make_error)) {
-    return JS_Call(ctx, make_error, JS_UNDEFINED, 1, (JSValueConst *)&object);
+    return JS_Call(ctx, make_error, JS_UNDEFINED, 1, (JSValueConst*)&object);
   }
   JSValue error = JS_NewError(ctx);
   JS_DefinePropertyValueStr(ctx, error, "message", JS_GetPropertyStr(ctx, object, "message"),
@@ -66,7 +68,7 @@ static JSValue MakeError(JSContext *ctx, JSValueConst object) {
 }
 
 /* Throws what the host reported. A limit marked fatal ends the run whatever the program catches. */
-static JSValue ThrowHostError(JSContext *ctx, const Reply *reply) {
+static JSValue ThrowHostError(JSContext* ctx, const Reply* reply) {
   JSValue object = Decode(ctx, reply->p, reply->n, 0);
   if (JS_IsException(object)) return object;
   JSValue error = MakeError(ctx, object);
@@ -82,19 +84,20 @@ static JSValue ThrowHostError(JSContext *ctx, const Reply *reply) {
   return JS_Throw(ctx, error);
 }
 
-static int MayCall(JSContext *ctx, int op) {
+static int MayCall(JSContext* ctx, int op) {
   if (guest.stop) {
     ThrowStopped(ctx);
     return 0;
   }
   if (guest.phase == kPhaseRunning || op == kHostLog) return 1;
-  JS_ThrowTypeError(ctx, "host calls are not available while the module loads: "
-                         "call them from the handler");
+  JS_ThrowTypeError(ctx,
+                    "host calls are not available while the module loads: "
+                    "call them from the handler");
   return 0;
 }
 
 /* Sends the request that lies in the out buffer from `mark` on. */
-static JSValue Send(JSContext *ctx, int op, int32_t a, uint32_t mark) {
+static JSValue Send(JSContext* ctx, int op, int32_t a, uint32_t mark) {
   if (!MayCall(ctx, op)) {
     OutRelease(mark);
     return JS_EXCEPTION;
@@ -103,14 +106,14 @@ static JSValue Send(JSContext *ctx, int op, int32_t a, uint32_t mark) {
   OutRelease(mark);
   Reply reply;
   if (TakeReply(ctx, r < 0 ? (uint32_t)~r : (uint32_t)r, &reply)) return JS_EXCEPTION;
-  JSValue v = r < 0           ? ThrowHostError(ctx, &reply)
+  JSValue v = r < 0          ? ThrowHostError(ctx, &reply)
               : reply.n == 0 ? JS_UNDEFINED
                              : Decode(ctx, reply.p, reply.n, 0);
   js_free(ctx, reply.owned);
   return v;
 }
 
-static int EncodeArguments(JSContext *ctx, int argc, JSValueConst *argv, int json) {
+static int EncodeArguments(JSContext* ctx, int argc, JSValueConst* argv, int json) {
   for (int i = 0; i < argc; i++) {
     if (Encode(ctx, argv[i], "argument", 0, json)) return -1;
   }
@@ -118,7 +121,7 @@ static int EncodeArguments(JSContext *ctx, int argc, JSValueConst *argv, int jso
 }
 
 /* call(op, a, ...values): a synchronous host call. */
-static JSValue HostSync(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
+static JSValue HostSync(JSContext* ctx, JSValueConst self, int argc, JSValueConst* argv) {
   (void)self;
   int32_t op = JS_VALUE_GET_INT(argv[0]);
   int json = op == kHostStateSet || op == kHostEmit;
@@ -142,15 +145,16 @@ static int64_t nx_clock_ms(void) {
   return ms;
 }
 
-/* --- slots: promises that wait for the host ---------------------------------------------------- */
+/* --- slots: promises that wait for the host ----------------------------------------------------
+ */
 
 /* A free slot's index, -1 with an exception. */
-static int32_t SlotTake(JSContext *ctx) {
+static int32_t SlotTake(JSContext* ctx) {
   for (uint32_t i = 0; i < guest.slot_count; i++) {
     if (!guest.slots[i].used) return (int32_t)i;
   }
   uint32_t count = guest.slot_count ? guest.slot_count * 2 : 8;
-  Slot *at = js_realloc(ctx, guest.slots, count * sizeof *at);
+  Slot* at = js_realloc(ctx, guest.slots, count * sizeof *at);
   if (!at) return -1;
   for (uint32_t i = guest.slot_count; i < count; i++) at[i].used = 0;
   guest.slots = at;
@@ -159,14 +163,14 @@ static int32_t SlotTake(JSContext *ctx) {
   return first;
 }
 
-static void SlotRelease(JSContext *ctx, Slot *slot) {
+static void SlotRelease(JSContext* ctx, Slot* slot) {
   JS_FreeValue(ctx, slot->resolve);
   JS_FreeValue(ctx, slot->reject);
   slot->used = 0;
   nx_mb.pending_slots--;
 }
 
-static JSValue ThrowTooManyPending(JSContext *ctx) {
+static JSValue ThrowTooManyPending(JSContext* ctx) {
   JSValue object = JS_NewObject(ctx);
   JS_SetPropertyStr(ctx, object, "code", JS_NewString(ctx, "RESOURCE_LIMIT"));
   JS_SetPropertyStr(ctx, object, "limit", JS_NewString(ctx, "suspensions"));
@@ -178,8 +182,9 @@ static JSValue ThrowTooManyPending(JSContext *ctx) {
 }
 
 /* Encodes and sends; the slot is taken only when the host accepted the call. */
-static JSValue SendAsync(JSContext *ctx, int op, int argc, JSValueConst *argv) {
-  if (nx_mb.slots_limit && nx_mb.pending_slots >= nx_mb.slots_limit) return ThrowTooManyPending(ctx);
+static JSValue SendAsync(JSContext* ctx, int op, int argc, JSValueConst* argv) {
+  if (nx_mb.slots_limit && nx_mb.pending_slots >= nx_mb.slots_limit)
+    return ThrowTooManyPending(ctx);
   uint32_t mark = OutMark();
   if (EncodeArguments(ctx, argc, argv, 0)) {
     OutRelease(mark);
@@ -208,11 +213,11 @@ static JSValue SendAsync(JSContext *ctx, int op, int argc, JSValueConst *argv) {
   return promise;
 }
 
-static JSValue RejectedWith(JSContext *ctx, JSValue reason) {
+static JSValue RejectedWith(JSContext* ctx, JSValue reason) {
   JSValue functions[2];
   JSValue promise = JS_NewPromiseCapability(ctx, functions);
   if (!JS_IsException(promise)) {
-    JSValue r = JS_Call(ctx, functions[1], JS_UNDEFINED, 1, (JSValueConst *)&reason);
+    JSValue r = JS_Call(ctx, functions[1], JS_UNDEFINED, 1, (JSValueConst*)&reason);
     JS_FreeValue(ctx, r);
     JS_FreeValue(ctx, functions[0]);
     JS_FreeValue(ctx, functions[1]);
@@ -222,7 +227,7 @@ static JSValue RejectedWith(JSContext *ctx, JSValue reason) {
 }
 
 /* callAsync(op, ...values): a promise always; what fails at once is a rejection. */
-static JSValue HostAsync(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
+static JSValue HostAsync(JSContext* ctx, JSValueConst self, int argc, JSValueConst* argv) {
   (void)self;
   JSValue promise = SendAsync(ctx, JS_VALUE_GET_INT(argv[0]), argc - 1, argv + 1);
   if (!JS_IsException(promise)) return promise;

@@ -17,7 +17,7 @@ enum {
 
 /* alloc.c. Addresses are those of block heads. */
 typedef struct Heap {
-  void *small[kClasses]; /* free blocks of one size, last freed first */
+  void* small[kClasses]; /* free blocks of one size, last freed first */
   uintptr_t chunk;       /* the chunk small blocks are cut from */
   uintptr_t chunk_end;
   uintptr_t top; /* first head never handed out */
@@ -25,12 +25,12 @@ typedef struct Heap {
   uintptr_t start;
   uint32_t bin_map[3];
   uint32_t from_top; /* a run allocates beside what its program left at the top, not in holes */
-  struct LargeFree *bins[kBins];
+  struct LargeFree* bins[kBins];
 } Heap;
 
 /* codec.c: bytes on their way out; nested writers use it like a stack. */
 typedef struct OutBuffer {
-  uint8_t *p;
+  uint8_t* p;
   uint32_t len, cap;
 } OutBuffer;
 
@@ -49,18 +49,18 @@ typedef struct Slot {
 } Slot;
 
 typedef struct Guest {
-  JSContext *ctx;
+  JSContext* ctx;
   enum phase phase;
   enum stop_reason stop;
   enum codec_failure codec_failure;
-  int random_allowed; /* nx_run has set the seed */
-  int is_module;      /* the program's form: its handler takes the context */
-  JSValue stop_error; /* kStopLimit: the exception to report */
-  JSValue handler;    /* the function to call */
-  JSValue promise;    /* what it returned, while that is pending */
-  JSValue tools;      /* names of the panel's tools */
+  int random_allowed;  /* nx_run has set the seed */
+  int is_module;       /* the program's form: its handler takes the context */
+  JSValue stop_error;  /* kStopLimit: the exception to report */
+  JSValue handler;     /* the function to call */
+  JSValue promise;     /* what it returned, while that is pending */
+  JSValue tools;       /* names of the panel's tools */
   JSValue state_cache; /* what was read of the state in this slice: key -> node, no prototype */
-  Slot *slots;
+  Slot* slots;
   uint32_t slot_count;
   int rejection_count;
 } Guest;

@@ -6,17 +6,17 @@ static const char kSyncOpen[] = "(function(){";
 static const char kAsyncOpen[] = "(async function(){";
 static const char kClose[] = "\n})";
 
-static int HasWord(const char *text, const char *word) { return strstr(text, word) != NULL; }
+static int HasWord(const char* text, const char* word) { return strstr(text, word) != NULL; }
 
 /* The file name in positions is the one Fail looks for. */
-static JSValue CompileModule(JSContext *ctx, const char *text, uint32_t n) {
+static JSValue CompileModule(JSContext* ctx, const char* text, uint32_t n) {
   return JS_Eval(ctx, text, n, kFileName, JS_EVAL_TYPE_MODULE | JS_EVAL_FLAG_COMPILE_ONLY);
 }
 
-static JSValue CompileWrapped(JSContext *ctx, const char *open, const char *text, uint32_t n) {
+static JSValue CompileWrapped(JSContext* ctx, const char* open, const char* text, uint32_t n) {
   uint32_t prefix = (uint32_t)strlen(open);
   uint32_t size = prefix + n + sizeof kClose - 1;
-  char *source = js_malloc(ctx, size + 1);
+  char* source = js_malloc(ctx, size + 1);
   if (!source) return JS_EXCEPTION;
   memcpy(source, open, prefix);
   memcpy(source + prefix, text, n);
@@ -30,18 +30,18 @@ static JSValue CompileWrapped(JSContext *ctx, const char *open, const char *text
 }
 
 /* The wrapper must have held: one function, and no more code than an empty body gives. */
-static int IsOneFunction(JSContext *ctx, JSValueConst code, const char *open) {
+static int IsOneFunction(JSContext* ctx, JSValueConst code, const char* open) {
   JSValue empty = CompileWrapped(ctx, open, "", 0);
   if (JS_IsException(empty)) return 0;
-  JSFunctionBytecode *a = JS_VALUE_GET_PTR(code);
-  JSFunctionBytecode *b = JS_VALUE_GET_PTR(empty);
+  JSFunctionBytecode* a = JS_VALUE_GET_PTR(code);
+  JSFunctionBytecode* b = JS_VALUE_GET_PTR(empty);
   int same = a->byte_code_len == b->byte_code_len && a->cpool_count == b->cpool_count;
   JS_FreeValue(ctx, empty);
   return same;
 }
 
-static JSValue CompileBody(JSContext *ctx, const char *text, uint32_t n) {
-  const char *open = HasWord(text, "await") ? kAsyncOpen : kSyncOpen;
+static JSValue CompileBody(JSContext* ctx, const char* text, uint32_t n) {
+  const char* open = HasWord(text, "await") ? kAsyncOpen : kSyncOpen;
   JSValue code = CompileWrapped(ctx, open, text, n);
   if (JS_IsException(code)) return code;
   if (IsOneFunction(ctx, code, open)) return code;
@@ -50,9 +50,9 @@ static JSValue CompileBody(JSContext *ctx, const char *text, uint32_t n) {
   return error;
 }
 
-static int OutBytecode(JSContext *ctx, JSValueConst code, uint32_t form) {
+static int OutBytecode(JSContext* ctx, JSValueConst code, uint32_t form) {
   size_t size;
-  uint8_t *bytes = JS_WriteObject(ctx, &size, code, JS_WRITE_OBJ_BYTECODE);
+  uint8_t* bytes = JS_WriteObject(ctx, &size, code, JS_WRITE_OBJ_BYTECODE);
   if (!bytes) return FailPending(ctx);
   uint32_t mark = OutMark();
   int failed = OutReserve(ctx, (uint32_t)size + 2);
@@ -67,19 +67,19 @@ static int OutBytecode(JSContext *ctx, JSValueConst code, uint32_t form) {
 }
 
 EXPORT(nx_compile) int nx_compile(uint32_t p, uint32_t n, uint32_t form) {
-  JSContext *ctx = guest.ctx;
+  JSContext* ctx = guest.ctx;
   Enter(ctx);
   ctx->interrupt_counter = JS_INTERRUPT_COUNTER_INIT;
-  char *text = js_strndup(ctx, (const char *)(uintptr_t)p, n);
+  char* text = js_strndup(ctx, (const char*)(uintptr_t)p, n);
   FreeInput(p);
   if (!text) return FailPending(ctx);
-  JSValue code =
-      form == NX_FORM_MODULE ? CompileModule(ctx, text, n) : CompileBody(ctx, text, n);
+  JSValue code = form == NX_FORM_MODULE ? CompileModule(ctx, text, n) : CompileBody(ctx, text, n);
   js_free(ctx, text);
   if (JS_IsException(code)) {
     JSValue error = JS_GetException(ctx);
-    int syntax = JS_IsObject(error) && JS_VALUE_GET_OBJ(error)->shape->proto ==
-                                           JS_VALUE_GET_OBJ(ctx->native_error_proto[JS_SYNTAX_ERROR]);
+    int syntax =
+        JS_IsObject(error) && JS_VALUE_GET_OBJ(error)->shape->proto ==
+                                  JS_VALUE_GET_OBJ(ctx->native_error_proto[JS_SYNTAX_ERROR]);
     return Fail(ctx, error, syntax ? NX_KIND_SYNTAX : NX_KIND_THROWN);
   }
   int status = OutBytecode(ctx, code, form);
@@ -87,9 +87,10 @@ EXPORT(nx_compile) int nx_compile(uint32_t p, uint32_t n, uint32_t form) {
   return status;
 }
 
-/* --- bytecode to handler ------------------------------------------------------------------------ */
+/* --- bytecode to handler ------------------------------------------------------------------------
+ */
 
-static int TakeHandler(JSContext *ctx, JSValue fn) {
+static int TakeHandler(JSContext* ctx, JSValue fn) {
   if (!JS_IsFunction(ctx, fn)) {
     int missing = JS_IsUndefined(fn);
     JS_FreeValue(ctx, fn);
@@ -102,17 +103,17 @@ static int TakeHandler(JSContext *ctx, JSValue fn) {
   return SetOut(OutMark(), NX_DONE);
 }
 
-static int LoadBody(JSContext *ctx, JSValue code) {
+static int LoadBody(JSContext* ctx, JSValue code) {
   JSValue fn = JS_EvalFunction(ctx, code);
   return JS_IsException(fn) ? FailPending(ctx) : TakeHandler(ctx, fn);
 }
 
-static int LoadModule(JSContext *ctx, JSValue module) {
+static int LoadModule(JSContext* ctx, JSValue module) {
   if (JS_VALUE_GET_TAG(module) != JS_TAG_MODULE) {
     JS_FreeValue(ctx, module);
     return FailText(ctx, NX_KIND_HANDLER, "not a compiled module");
   }
-  JSModuleDef *m = JS_VALUE_GET_PTR(module);
+  JSModuleDef* m = JS_VALUE_GET_PTR(module);
   if (JS_ResolveModule(ctx, module) < 0) return FailPending(ctx);
   JSValue done = JS_EvalFunction(ctx, module);
   if (JS_IsException(done)) return FailPending(ctx);

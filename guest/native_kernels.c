@@ -16,13 +16,13 @@ static double CpuMs(void) {
   return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
-static char *ReadAll(const char *path, size_t *size) {
-  FILE *f = fopen(path, "rb");
+static char* ReadAll(const char* path, size_t* size) {
+  FILE* f = fopen(path, "rb");
   if (!f) return NULL;
   fseek(f, 0, SEEK_END);
   *size = (size_t)ftell(f);
   rewind(f);
-  char *text = malloc(*size + 1);
+  char* text = malloc(*size + 1);
   if (text) {
     text[fread(text, 1, *size, f)] = 0;
   }
@@ -30,9 +30,9 @@ static char *ReadAll(const char *path, size_t *size) {
   return text;
 }
 
-static int RunKernel(const char *text, size_t size, const char *kernel, int rounds) {
-  JSRuntime *rt = JS_NewRuntime();
-  JSContext *ctx = JS_NewContext(rt);
+static int RunKernel(const char* text, size_t size, const char* kernel, int rounds) {
+  JSRuntime* rt = JS_NewRuntime();
+  JSContext* ctx = JS_NewContext(rt);
   char call[64];
   int ok = 0;
   double best = 1e300;
@@ -48,7 +48,7 @@ static int RunKernel(const char *text, size_t size, const char *kernel, int roun
     last = v;
     if (ms < best) best = ms;
   }
-  const char *checksum = JS_IsException(last) ? NULL : JS_ToCString(ctx, last);
+  const char* checksum = JS_IsException(last) ? NULL : JS_ToCString(ctx, last);
   if (checksum) {
     printf("{\"kernel\":\"%s\",\"ms\":%.3f,\"checksum\":\"%s\"}\n", kernel, best, checksum);
     ok = 1;
@@ -62,11 +62,11 @@ static int RunKernel(const char *text, size_t size, const char *kernel, int roun
   return ok;
 }
 
-int main(int argc, char **argv) {
-  static const char *const all[] = {"fib",  "richards", "sort",  "string", "regex",
+int main(int argc, char** argv) {
+  static const char* const all[] = {"fib",  "richards", "sort",  "string", "regex",
                                     "json", "mapset",   "float", "typed"};
   size_t size = 0;
-  char *text = argc > 1 ? ReadAll(argv[1], &size) : NULL;
+  char* text = argc > 1 ? ReadAll(argv[1], &size) : NULL;
   int rounds = argc > 2 ? atoi(argv[2]) : 5;
   int failures = 0;
   if (!text || rounds < 1) {

@@ -9,6 +9,7 @@
  * may outlive its sandbox's handle only to be destroyed. Stability: functions are added, never
  * changed. Structures begin with their size, so that a newer library knows an older caller.
  */
+#pragma once
 #ifndef NEXUS_C_H_
 #define NEXUS_C_H_
 

@@ -74,6 +74,11 @@ void Watchdog::Arm(WatchLane& lane, const WatchLane::Alarm& alarm, std::int64_t 
     lane.armed_ = true;
     if (alarm.cancelled != nullptr && alarm.cancelled->load(std::memory_order_seq_cst)) {
       SoftStop(lane, StopReason::kCancelled, now_ns);
+    } else if (now_ns >= alarm.deadline_ns) {
+      // A run of many short stretches would be over each before the thread wakes up.
+      SoftStop(lane, StopReason::kDeadline, now_ns);
+    } else if (now_ns >= alarm.wall_ns) {
+      SoftStop(lane, StopReason::kWall, now_ns);
     }
   }
   if (first < alarm_ns_.load(std::memory_order_seq_cst)) Wake();
