@@ -12,8 +12,7 @@
  *   nx_collect()                -> 0; runs the cycle collector, before an image is taken
  * Inputs of up to `in_cap` bytes are written to mailbox.in; longer ones to nx_alloc'ed memory.
  */
-#ifndef NEXUS_GUEST_ABI_H_
-#define NEXUS_GUEST_ABI_H_
+#pragma once
 
 #include <stdint.h>
 
@@ -62,8 +61,8 @@ struct nx_mailbox {
   uint32_t result_limit;  /* host -> guest: bytes of encoded result */
   uint32_t pending_slots; /* guest: unanswered slots */
   uint32_t slots_limit;   /* host -> guest: concurrent suspensions */
-  uint32_t reserved[2];
+  uint32_t interrupt_counter; /* guest: address of QuickJS's countdown to the next poll; the host
+                               * stores 1 there so that a stop does not wait for the rest of it */
+  uint32_t reserved;
   uint8_t in[NX_IN_BYTES];
 };
-
-#endif /* NEXUS_GUEST_ABI_H_ */

@@ -1,8 +1,7 @@
 /* The words every run writes, kept together: the host undoes a run page by page, so each page that
  * is not touched is saved time. One object, laid out so that the mailbox's head and the first bytes
  * of its input share the page of everything before it. */
-#ifndef NEXUS_GUEST_HOT_H_
-#define NEXUS_GUEST_HOT_H_
+#pragma once
 
 #include "abi.h"
 #include "quickjs.h"
@@ -80,4 +79,3 @@ static struct {
 #define guest nx_hot.guest
 #define outgoing nx_hot.outgoing
 
-#endif /* NEXUS_GUEST_HOT_H_ */

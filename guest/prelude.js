@@ -347,7 +347,7 @@
   };
   const stateKeys = (readable) => call(op.StateKeys, readable ? 1 : 0);
   const stateMethods = bare({
-    get: (key) => stateGet(nameOf(key)),
+    get: stateGet,  // The native function itself: one call less on the commonest path.
     set(key, value) { stateWrite(nameOf(key), value); },
     delete: (key) => stateDelete(nameOf(key)),
     has: (key) => call(op.StateHas, 0, nameOf(key)),

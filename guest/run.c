@@ -446,6 +446,7 @@ EXPORT(nx_init) int nx_init(uint32_t stack_bytes, uint32_t role) {
   JSRuntime* rt = JS_NewRuntime();
   JSContext* ctx = JS_NewContext(rt);
   guest.ctx = ctx;
+  nx_mb.interrupt_counter = (uint32_t)(uintptr_t)&ctx->interrupt_counter;
   Enter(ctx);
   JS_SetHostPromiseRejectionTracker(rt, OnRejection, NULL);
   JS_SetModuleLoaderFunc(rt, NULL, RefuseImport, NULL);

@@ -1,3 +1,4 @@
+#pragma once
 /* Functions of the guest that are used before the file which defines them. */
 static JSValue Natives(JSContext* ctx);
 static int LoadBody(JSContext* ctx, JSValue code);

@@ -189,7 +189,7 @@ class Sandbox {
   /// run; a program that asks something else: INTERNAL_ERROR "replay diverged at call N: ...".
   virtual Result<RunResult> Replay(ProgramPtr program, std::string_view recording) = 0;
 
-  /// The recording of a run that Execute made, while it is among the newest kept (256, 16 MiB); else
+  /// The recording of a run that Execute made, while it is among the newest kept (256, 8 MiB); else
   /// empty.
   virtual std::string RecordingOf(std::string_view run_id) const = 0;
 

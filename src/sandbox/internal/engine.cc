@@ -121,7 +121,7 @@ struct InstanceGroup::Handles {
 };
 
 struct HostCallThunk {
-  static WasmEdge_Result Call(void* data, const WasmEdge_CallingFrameContext* frame,
+  static WasmEdge_Result Call(void* data, const WasmEdge_CallingFrameContext*,
                               const WasmEdge_Value* in, WasmEdge_Value* out) {
     const auto* const group = static_cast<const InstanceGroup*>(data);
     if (group->port_ == nullptr) return WasmEdge_ResultGen(WasmEdge_ErrCategory_UserLevelError, kTrapUserCode);
@@ -129,10 +129,10 @@ struct HostCallThunk {
     const auto n = static_cast<std::uint32_t>(WasmEdge_ValueGetI32(in[3]));
     std::uint8_t* bytes = nullptr;
     if (n != 0) {
-      WasmEdge_MemoryInstanceContext* const memory =
-          WasmEdge_CallingFrameGetMemoryInstance(frame, 0);
-      bytes = WasmEdge_MemoryInstanceGetPointer(memory, p, n);
-      if (bytes == nullptr) return WasmEdge_ResultGen(WasmEdge_ErrCategory_UserLevelError, kTrapUserCode);
+      if (std::uint64_t{p} + n > group->memory_bytes_) {
+        return WasmEdge_ResultGen(WasmEdge_ErrCategory_UserLevelError, kTrapUserCode);
+      }
+      bytes = group->memory_ + p;
     }
     // An exception must not unwind through compiled guest code, which has no tables for it.
     std::int64_t reply = HostPort::kTrap;

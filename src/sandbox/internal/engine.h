@@ -68,13 +68,15 @@ struct CallOutcome {
 /// What instances share: an executor and the import. Thread-compatible; one a thread.
 class InstanceGroup {
  public:
+  class Instance;
   explicit InstanceGroup(const Engine& engine);
   ~InstanceGroup();
   InstanceGroup(const InstanceGroup&) = delete;
   InstanceGroup& operator=(const InstanceGroup&) = delete;
 
-  /// Host calls of this group's instances go to `port` (borrowed); null: every call traps.
-  void set_port(HostPort* port) { port_ = port; }
+  /// Host calls of this group's instances go to `port` (borrowed); null: every call traps. They see
+  /// the memory of `instance`, the one about to be called (asking the engine costs more).
+  void set_port(HostPort* port, const Instance& instance);
 
   /// One guest with its own linear memory of `memory_bytes` (a multiple of 64 KiB).
   class Instance {
@@ -108,8 +110,16 @@ class InstanceGroup {
   friend struct HostCallThunk;
   std::unique_ptr<Handles> handles_;
   HostPort* port_ = nullptr;
+  std::uint8_t* memory_ = nullptr;
+  std::size_t memory_bytes_ = 0;
 };
 using Instance = InstanceGroup::Instance;
+
+inline void InstanceGroup::set_port(HostPort* port, const Instance& instance) {
+  port_ = port;
+  memory_ = instance.memory();
+  memory_bytes_ = instance.memory_bytes();
+}
 
 /// The engine reserves this around each linear memory, so that no 32-bit address plus offset leaves
 /// it: 4 GiB before, 8 GiB from the base on.

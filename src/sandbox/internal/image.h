@@ -143,6 +143,7 @@ class Slot {
                                               std::shared_ptr<const Image> image);
 
   Instance& instance() { return *instance_; }
+  const Instance& instance() const { return *instance_; }
   const std::shared_ptr<const Image>& image() const { return image_; }
   std::uint8_t* memory() const { return instance_->memory(); }
 

@@ -104,6 +104,7 @@ std::expected<LoaderOutput, Sandbox::LoadError> RunLoader(Worker& worker, Slot& 
   alarm.cpu_left_ns = static_cast<std::int64_t>(limits.cpu_ms) * kNsPerMs;
   alarm.cpu_start_ns = ThreadCpuNs();
   alarm.interrupt_word = reinterpret_cast<std::atomic<std::uint32_t>*>(&box.interrupt);
+  alarm.poll_countdown = PollCountdown(slot, box);
 
   const auto fail = [&](RunError error) {
     return std::unexpected(Sandbox::LoadError{std::move(error), std::move(port.logs)});

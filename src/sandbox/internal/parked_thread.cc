@@ -70,10 +70,10 @@ void Park(std::shared_ptr<const Engine> engine, Parking& parking) {
   // All of this lives on this thread's stack for ever.
   ParkingPort port(parking, engine->code());
   InstanceGroup group(*engine);
-  group.set_port(&port);
   std::string why = "the guest returned instead of parking";
   Result<std::unique_ptr<Instance>> instance = group.CreateInstance(kParkedMemoryBytes);
   if (instance) {
+    group.set_port(&port, **instance);
     (*instance)->Initialize();
     const CallOutcome outcome = (*instance)->Call(Export::kInit, 0, NX_ROLE_PARK);
     if (outcome.trapped) why = outcome.trap_message;

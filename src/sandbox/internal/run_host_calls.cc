@@ -30,9 +30,9 @@ constexpr std::size_t kRequestBytesMax = std::size_t{8} << 20;
 /// Keys, event names, aliases: what is looked up and shown.
 constexpr std::size_t kNameBytesMax = 1024;
 /// What the host keeps for one run: effects and arguments, as they lie in its memory.
-constexpr std::uint64_t kKeptBytesMax = std::uint64_t{64} << 20;
+constexpr std::uint64_t kKeptBytesMax = std::uint64_t{16} << 20;
 /// Beyond this a recording is given up: the run could not be replayed from a part of it.
-constexpr std::size_t kRecordingBytesMax = std::size_t{16} << 20;
+constexpr std::size_t kRecordingBytesMax = std::size_t{4} << 20;
 constexpr std::size_t kPathStepsMax = 256;
 
 std::uint64_t CostOf(const Value& value) {
@@ -479,9 +479,10 @@ std::int64_t RunImpl::Replayed(const HostCallInfo& info, std::int32_t a,
   const Result<std::optional<RecordedHostCall>> entry = replay_->NextHostCall();
   const RecordedHostCall* const recorded = entry && *entry ? &**entry : nullptr;
   if (recorded == nullptr) {
-    // A run that was stopped hard is recorded up to its last host call: this is where it ends.
+    // A run that was stopped is recorded up to its last host call. A hard stop leaves no other trace;
+    // a soft one was brought forward by the watchdog, so the same number of polls comes later here.
     const auto stop = replay_->FinalStop();
-    if (stop && stop->how == RecordedStop::kHard) {
+    if (stop) {
       fatal_ = StopError(static_cast<StopReason>(stop->reason));
       return kTrap;
     }

@@ -246,6 +246,7 @@ RunImpl::Stretch RunImpl::RunStretch(Worker& worker, Export function, std::uint3
   alarm.cpu_left_ns = cpu_left;
   alarm.cpu_start_ns = worker.RoughCpuNs(now);
   alarm.interrupt_word = reinterpret_cast<std::atomic<std::uint32_t>*>(&box.interrupt);
+  alarm.poll_countdown = PollCountdown(*slot_, box);
   alarm.cancelled = &cancel_requested_;
 
   gate_.set_now_unix_ms(sandbox_.UnixMs());

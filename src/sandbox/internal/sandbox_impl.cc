@@ -29,7 +29,7 @@ constexpr std::int64_t kGuestStartNs = 10'000'000'000;
 /// back after every run.
 constexpr std::size_t kSharedBasePagesMax = 64;
 constexpr std::size_t kRecordingsMax = 256;
-constexpr std::size_t kRecordingsBytesMax = std::size_t{16} << 20;
+constexpr std::size_t kRecordingsBytesMax = std::size_t{8} << 20;
 constexpr std::string_view kGuestFile = "nexus_guest.so";
 
 std::uint64_t MicrosecondsSince(std::int64_t start_ns) {

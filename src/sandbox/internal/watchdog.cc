@@ -91,11 +91,17 @@ void Watchdog::Disarm(WatchLane& lane) {
   lane.alarm_.interrupt_word->store(0, std::memory_order_relaxed);
 }
 
+void Watchdog::PollNow(WatchLane& lane) {
+  if (lane.alarm_.poll_countdown == nullptr) return;
+  lane.alarm_.poll_countdown->store(1, std::memory_order_relaxed);
+}
+
 void Watchdog::SoftStop(WatchLane& lane, StopReason reason, std::int64_t now_ns) {
   if (lane.soft_at_ns_ != 0) return;
   lane.soft_at_ns_ = now_ns;
   lane.reason_.store(reason, std::memory_order_release);
   lane.alarm_.interrupt_word->store(1, std::memory_order_relaxed);
+  PollNow(lane);
   soft_stops_.fetch_add(1, std::memory_order_relaxed);
 }
 
@@ -129,6 +135,7 @@ std::int64_t Watchdog::Inspect(WatchLane& lane, std::int64_t now_ns) {
   if (!lane.hard_.exchange(true, std::memory_order_acq_rel)) {
     hard_stops_.fetch_add(1, std::memory_order_relaxed);
   }
+  PollNow(lane);  // The guest may have overwritten the one before with its own count.
   alarm.frame->kill.store(true, std::memory_order_relaxed);
   SendKillSignal(lane.thread_);
   return now_ns + kKillRetryNs;

@@ -107,7 +107,7 @@ CallOutcome Worker::EnterWith(Entry& entry, HostPort* port) {
   frame_.memory = {base - kReservedBelow, base + kReservedAbove};
   GuestFrame* const outer = CurrentGuestFrame();
   SetCurrentGuestFrame(&frame_);
-  group_.set_port(port);
+  group_.set_port(port, *entry.instance);
   frame_.in_guest.store(true, std::memory_order_relaxed);
   stack_->Run(
       [](void* raw) {
@@ -120,7 +120,7 @@ CallOutcome Worker::EnterWith(Entry& entry, HostPort* port) {
       &entry);
   frame_.in_guest.store(false, std::memory_order_relaxed);
   frame_.in_host_call.store(false, std::memory_order_relaxed);
-  group_.set_port(nullptr);
+  group_.set_port(nullptr, *entry.instance);
   SetCurrentGuestFrame(outer);
   return entry.outcome;
 }
@@ -198,6 +198,13 @@ Result<Worker*> WorkerPool::TakeOrCreate() {
   const std::lock_guard lock(mutex_);
   workers_.push_back(std::move(worker));
   return workers_.back().get();
+}
+
+std::atomic<std::uint32_t>* PollCountdown(const Slot& slot, const nx_mailbox& box) {
+  const std::uint32_t at = box.interrupt_counter;
+  const bool sound = at != 0 && at % alignof(std::uint32_t) == 0 &&
+                     std::uint64_t{at} + sizeof(at) <= slot.instance().memory_bytes();
+  return sound ? reinterpret_cast<std::atomic<std::uint32_t>*>(slot.memory() + at) : nullptr;
 }
 
 namespace {

@@ -110,6 +110,9 @@ class Worker {
   } cpu_reading_;
 };
 
+/// Where the guest counts down to its next poll; null when what it says of it is not sound.
+std::atomic<std::uint32_t>* PollCountdown(const Slot& slot, const nx_mailbox& box);
+
 /// Calls `function` on a thread that is not inside a guest: here, or on a thread of its own when the
 /// caller is host code that a guest called. The engine keeps per-thread state that a second guest on
 /// the same stack of calls would overwrite (worker_test.cc).
