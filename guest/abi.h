@@ -56,11 +56,11 @@ struct nx_mailbox {
   uint32_t in_cap;    /* NX_IN_BYTES */
   uint32_t heap_used; /* bytes handed out by the allocator, with its overhead */
   uint32_t heap_peak;
-  uint32_t heap_limit;    /* host -> guest: bytes; the linear memory is the true bound */
-  uint32_t stack_limit;   /* host -> guest: bytes of guest stack, at most what nx_init set */
-  uint32_t result_limit;  /* host -> guest: bytes of encoded result */
-  uint32_t pending_slots; /* guest: unanswered slots */
-  uint32_t slots_limit;   /* host -> guest: concurrent suspensions */
+  uint32_t heap_limit;        /* host -> guest: bytes; the linear memory is the true bound */
+  uint32_t stack_limit;       /* host -> guest: bytes of guest stack, at most what nx_init set */
+  uint32_t result_limit;      /* host -> guest: bytes of encoded result */
+  uint32_t pending_slots;     /* guest: unanswered slots */
+  uint32_t slots_limit;       /* host -> guest: concurrent suspensions */
   uint32_t interrupt_counter; /* guest: address of QuickJS's countdown to the next poll; the host
                                * stores 1 there so that a stop does not wait for the rest of it */
   uint32_t reserved;

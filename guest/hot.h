@@ -78,4 +78,3 @@ static struct {
 #define nx_mb nx_hot.mailbox
 #define guest nx_hot.guest
 #define outgoing nx_hot.outgoing
-

@@ -20,19 +20,19 @@ struct Figure {
   std::string name;
   double value = 0;
   std::string unit;
-  std::string op;             ///< "<=" or ">=": how `value` should stand to `bar`; empty: no bar.
+  std::string op;  ///< "<=" or ">=": how `value` should stand to `bar`; empty: no bar.
   double bar = 0;
-  std::string what;           ///< One line for people.
-  ValueObject details;        ///< samples, p50, p99, min, both sides of a ratio, the machine.
+  std::string what;     ///< One line for people.
+  ValueObject details;  ///< samples, p50, p99, min, both sides of a ratio, the machine.
 
   bool Holds() const { return op == ">=" ? value >= bar : op != "<=" || value <= bar; }
 };
 
 struct Options {
-  bool quick = false;              ///< A tenth of the work: for tests.
-  bool setup = false;              ///< Install what the suite compares with; measure nothing.
-  std::vector<std::string> only;   ///< Figures wanted; empty: all.
-  std::string cache_dir;           ///< What can be made again; empty: the user's cache folder.
+  bool quick = false;             ///< A tenth of the work: for tests.
+  bool setup = false;             ///< Install what the suite compares with; measure nothing.
+  std::vector<std::string> only;  ///< Figures wanted; empty: all.
+  std::string cache_dir;          ///< What can be made again; empty: the user's cache folder.
 };
 
 /// Takes figures as they come, on the suite's thread.

@@ -1,5 +1,5 @@
-// Goal: figures are computed and judged as they are described. Method: samples with known quantiles;
-// the suites themselves are run by `nexus bench --quick`.
+// Goal: figures are computed and judged as they are described. Method: samples with known
+// quantiles; the suites themselves are run by `nexus bench --quick`.
 #include "bench/bench.h"
 
 #include <gtest/gtest.h>
@@ -25,9 +25,7 @@ TEST(Samples, QuantilesAreThoseOfTheSortedValues) {
   EXPECT_EQ(samples.size(), 101u);
 }
 
-TEST(Samples, NoneAreZero) {
-  EXPECT_EQ(Samples().Median(), 0);
-}
+TEST(Samples, NoneAreZero) { EXPECT_EQ(Samples().Median(), 0); }
 
 TEST(Figure, StandsToItsBarAsTheOperatorSays) {
   EXPECT_TRUE((Figure{.name = "f", .value = 2, .unit = "us", .op = "<=", .bar = 2}.Holds()));

@@ -26,8 +26,10 @@ struct Promise {
 };
 
 constexpr Promise kPromises[] = {
-    {"fresh_run_vs_engine", "<=", 1.6, "ratio", "fresh run through the public API / bare engine call + reset"},
-    {"fresh_run_p50", "<=", 15, "us", "fresh run of args.a + args.b: arguments in, result out, recorded, undone"},
+    {"fresh_run_vs_engine", "<=", 1.6, "ratio",
+     "fresh run through the public API / bare engine call + reset"},
+    {"fresh_run_p50", "<=", 15, "us",
+     "fresh run of args.a + args.b: arguments in, result out, recorded, undone"},
     {"fresh_run_p99", "<=", 60, "us", "the same"},
     {"fresh_run_500_handlers_p50", "<=", 60, "us", "500 different handlers, round robin"},
     {"fresh_runs_per_s_1", ">=", 60'000, "1/s", "one thread"},
@@ -36,15 +38,21 @@ constexpr Promise kPromises[] = {
     {"cached_agent_p50", "<=", 500, "us", "bytecode from the disk cache to first result"},
     {"host_call_p50", "<=", 0.8, "us", "$state.get of a small value, gate checked, recorded"},
     {"async_call_p50", "<=", 10, "us", "await of an in-memory extension"},
-    {"idle_instance_kb", "<=", 400, "KB", "PSS of a live idle instance after 100 runs that dirty 40 pages"},
-    {"snapshot_bytes", "<=", 5120, "bytes", "run suspended with a Map, closures and 40 locals alive"},
+    {"idle_instance_kb", "<=", 400, "KB",
+     "PSS of a live idle instance after 100 runs that dirty 40 pages"},
+    {"snapshot_bytes", "<=", 5120, "bytes",
+     "run suspended with a Map, closures and 40 locals alive"},
     {"snapshot_restore_p50", "<=", 300, "us", "restore in another process and resume"},
     {"suspended_100k_mb", "<=", 1024, "MB", "100,000 suspended runs held"},
-    {"kernels_geomean_ratio", "<=", 1.6, "ratio", "nine CPU kernels / the same QuickJS built natively, gcc -O2"},
+    {"kernels_geomean_ratio", "<=", 1.6, "ratio",
+     "nine CPU kernels / the same QuickJS built natively, gcc -O2"},
     {"kernels_worst_ratio", "<=", 2.2, "ratio", "the worst of them"},
-    {"kill_overshoot_ms_max", "<=", 20, "ms", "time past its deadline of the worst hostile program"},
-    {"hostile_rss_growth_mb", "<=", 40, "MB", "peak memory over the start: each hostile program, then 10,000 runs of them"},
-    {"best_npm_peer_ratio", ">=", 20, "ratio", "fresh run of the best npm peer with its own instance or isolate / ours"},
+    {"kill_overshoot_ms_max", "<=", 20, "ms",
+     "time past its deadline of the worst hostile program"},
+    {"hostile_rss_growth_mb", "<=", 40, "MB",
+     "peak memory over the start: each hostile program, then 10,000 runs of them"},
+    {"best_npm_peer_ratio", ">=", 20, "ratio",
+     "fresh run of the best npm peer with its own instance or isolate / ours"},
 };
 
 /// Figures that are measured together.
@@ -83,9 +91,8 @@ class SandboxSuite {
         sink_(sink),
         machine_(DescribeMachine()),
         bench_{.options = options_,
-               .emit = [this](std::string_view name, double value, ValueObject details) {
-                 Emit(name, value, std::move(details));
-               },
+               .emit = [this](std::string_view name, double value,
+                              ValueObject details) { Emit(name, value, std::move(details)); },
                .wanted = [this](std::string_view name) { return Wanted(name); },
                .note = Note} {}
 
@@ -185,7 +192,9 @@ const std::vector<Suite>& Suites() {
   static const std::vector<Suite> suites = {
       {.name = "sandbox",
        .summary = "fresh runs, calls, snapshots, memory, CPU kernels, hostile programs, npm peers",
-       .run = [](const Options& options, const Sink& sink) { return SandboxSuite(options, sink).Run(); }}};
+       .run = [](const Options& options, const Sink& sink) {
+         return SandboxSuite(options, sink).Run();
+       }}};
   return suites;
 }
 

@@ -15,7 +15,10 @@ class Agent {
  public:
   /// Borrows `sandbox` for its lifetime.
   Agent(Sandbox& sandbox, std::string id, std::string role, ProgramPtr program)
-      : sandbox_(sandbox), id_(std::move(id)), role_(std::move(role)), program_(std::move(program)) {}
+      : sandbox_(sandbox),
+        id_(std::move(id)),
+        role_(std::move(role)),
+        program_(std::move(program)) {}
 
   const std::string& id() const { return id_; }
   const std::string& role() const { return role_; }
@@ -25,7 +28,8 @@ class Agent {
   }
   const ProgramPtr& program() const { return program_; }
 
-  /// Runs once, in a fresh instance. The rights are those the agent declares AND the context grants.
+  /// Runs once, in a fresh instance. The rights are those the agent declares AND the context
+  /// grants.
   RunResult execute(ExecutionContext context) const;
 
  private:

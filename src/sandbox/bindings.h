@@ -59,14 +59,17 @@ class MemoryState final : public StateBinding {
 /// The answer to a suspended call.
 struct Answer {
   bool success = true;
-  Value value;          ///< When success.
+  Value value;                                        ///< When success.
   RunErrorCode code = RunErrorCode::kExtensionError;  ///< When not.
   std::string message;  ///< When not: becomes the exception's message at the await.
   Value details;        ///< When not: optional object, becomes `error.details`.
 
-  static Answer Ok(Value value) { return {.value = std::move(value), .message = {}, .details = {}}; }
+  static Answer Ok(Value value) {
+    return {.value = std::move(value), .message = {}, .details = {}};
+  }
   static Answer Failed(std::string message, RunErrorCode code = RunErrorCode::kExtensionError) {
-    return {.success = false, .value = {}, .code = code, .message = std::move(message), .details = {}};
+    return {
+        .success = false, .value = {}, .code = code, .message = std::move(message), .details = {}};
   }
 };
 
@@ -76,14 +79,14 @@ struct ExtensionCall {
   std::string extension;  ///< Registered name.
   std::string method;
   ValueArray args;
-  std::string idempotency_key;       ///< Stable across retries after a crash.
-  std::int64_t deadline_unix_ms = 0; ///< 0: none.
+  std::string idempotency_key;        ///< Stable across retries after a crash.
+  std::int64_t deadline_unix_ms = 0;  ///< 0: none.
 };
 
 struct MethodDescriptor {
   std::string name;
-  std::string summary;              ///< One line for people.
-  bool idempotent = false;          ///< May be repeated after a crash with the same key.
+  std::string summary;                       ///< One line for people.
+  bool idempotent = false;                   ///< May be repeated after a crash with the same key.
   std::optional<std::size_t> path_argument;  ///< Index of the argument path-prefix grants judge.
 };
 
@@ -123,7 +126,10 @@ class EffectObserver {
   virtual ~EffectObserver() = default;
   /// `flush.status` says how the run stands; its effect lists hold what is new.
   virtual void OnFlush(const RunResult& flush) = 0;
-  virtual void OnLog(std::string_view run_id, const LogEntry& entry) { (void)run_id; (void)entry; }
+  virtual void OnLog(std::string_view run_id, const LogEntry& entry) {
+    (void)run_id;
+    (void)entry;
+  }
 };
 
 }  // namespace nexus

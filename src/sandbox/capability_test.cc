@@ -56,9 +56,10 @@ TEST(Gate, EveryHostCallThatNeedsARightIsDeniedWithoutIt) {
     MemoryState state({{"secret", 42}});
     OneTool tool;
     const auto fake = std::make_shared<testing::FakeExtension>();
-    const ProgramPtr program = testing::MustLoad(*sandbox, {.name = "t.js", .text = attempt->second.text});
-    const RunResult result = sandbox->Execute(
-        program, {.state = &state, .extensions = {{"f", fake}}, .tools = &tool});
+    const ProgramPtr program =
+        testing::MustLoad(*sandbox, {.name = "t.js", .text = attempt->second.text});
+    const RunResult result =
+        sandbox->Execute(program, {.state = &state, .extensions = {{"f", fake}}, .tools = &tool});
     EXPECT_EQ(ErrorCodeOf(result), "PERMISSION_DENIED") << info.name << Shown(result);
     EXPECT_EQ(result.error->capability, attempt->second.token) << info.name;
     EXPECT_EQ(audit.count(), 1u) << info.name;
@@ -68,12 +69,15 @@ TEST(Gate, EveryHostCallThatNeedsARightIsDeniedWithoutIt) {
     EXPECT_EQ(ToJson(Value(state.values())), R"({"secret":42})") << info.name;
     EXPECT_TRUE(fake->calls().empty());
     EXPECT_EQ(tool.calls, 0);
-    EXPECT_TRUE(result.events.empty() && result.view_commands.empty() && result.state_mutations.empty());
+    EXPECT_TRUE(result.events.empty() && result.view_commands.empty() &&
+                result.state_mutations.empty());
 
     // With exactly the token that the denial named, the same call goes through.
-    const RunResult granted = sandbox->Execute(
-        program, {.capabilities = Caps({attempt->second.token}), .state = &state,
-                  .extensions = {{"f", fake}}, .tools = &tool});
+    const RunResult granted =
+        sandbox->Execute(program, {.capabilities = Caps({attempt->second.token}),
+                                   .state = &state,
+                                   .extensions = {{"f", fake}},
+                                   .tools = &tool});
     EXPECT_EQ(granted.status, RunStatus::kSuccess) << info.name << Shown(granted);
   }
 }
@@ -91,7 +95,8 @@ TEST(Gate, ADenialCanBeCaughtAndCounts) {
   const RunResult result = RunText(
       "try { $state.x } catch (e) { return [e.name, e.code, e.capability, e instanceof Error] }");
   EXPECT_EQ(ToJson(result.return_value),
-            R"(["PermissionDenied","PERMISSION_DENIED","state:read:x",true])") << Shown(result);
+            R"(["PermissionDenied","PERMISSION_DENIED","state:read:x",true])")
+      << Shown(result);
 }
 
 TEST(Gate, WriteDoesNotImplyRead) {
@@ -116,24 +121,29 @@ TEST(Gate, ListsShowOnlyWhatMayBeCalled) {
     c.extensions = {{"f", std::make_shared<testing::FakeExtension>()}};
     return c;
   };
-  EXPECT_EQ(ToJson(RunText("return [$ext.list(), $ext.methods('f')]", context({})).return_value), "[[],[]]");
-  EXPECT_EQ(ToJson(RunText("return [$ext.list(), $ext.methods('f')]", context({"ext:fake.echo"})).return_value),
+  EXPECT_EQ(ToJson(RunText("return [$ext.list(), $ext.methods('f')]", context({})).return_value),
+            "[[],[]]");
+  EXPECT_EQ(ToJson(RunText("return [$ext.list(), $ext.methods('f')]", context({"ext:fake.echo"}))
+                       .return_value),
             R"([["f"],["echo"]])");
 }
 
 TEST(Gate, ConditionsHold) {
   const auto with = [](GrantConditions conditions) {
     ExecutionContext context;
-    context.capabilities = CapabilitySet({{*CapabilityToken::Parse("ext:fake"), std::move(conditions)}});
+    context.capabilities =
+        CapabilitySet({{*CapabilityToken::Parse("ext:fake"), std::move(conditions)}});
     context.extensions = {{"f", std::make_shared<testing::FakeExtension>()}};
     return context;
   };
-  const RunResult twice = RunText("await $ext.f.echo(1); await $ext.f.echo(2)", with({.calls_max = 1}));
+  const RunResult twice =
+      RunText("await $ext.f.echo(1); await $ext.f.echo(2)", with({.calls_max = 1}));
   EXPECT_EQ(ErrorCodeOf(twice), "PERMISSION_DENIED") << Shown(twice);
   EXPECT_EQ(twice.metrics.suspensions, 1u);
   const RunResult expired = RunText("await $ext.f.echo(1)", with({.expires_unix_ms = 1000}));
   EXPECT_EQ(ErrorCodeOf(expired), "PERMISSION_DENIED");
-  const RunResult outside = RunText("await $ext.f.read('src/../etc')", with({.path_prefix = "src"}));
+  const RunResult outside =
+      RunText("await $ext.f.read('src/../etc')", with({.path_prefix = "src"}));
   EXPECT_EQ(ErrorCodeOf(outside), "PERMISSION_DENIED");
 }
 

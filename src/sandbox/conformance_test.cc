@@ -41,7 +41,8 @@ TEST_P(Conformance, ReturnsWhatItsCommentSays) {
   ExecutionContext context;
   context.seed = 42;
   context.state = &state;
-  if (!Directive(*text, "//: needs state").empty() || text->find("//: needs state") != std::string::npos) {
+  if (!Directive(*text, "//: needs state").empty() ||
+      text->find("//: needs state") != std::string::npos) {
     context.capabilities = testing::Caps({"state:read:*", "state:write:*"});
   }
   if (const std::string args = Directive(*text, "//: args"); !args.empty()) {

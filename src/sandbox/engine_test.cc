@@ -28,7 +28,7 @@ TEST(EngineAssumption, TheVersionIsTheOneItWasMeasuredWith) {
 TEST(EngineAssumption, OurFaultHandlersStayInstalled) {
   RunText("return 1");
   for (const int signal : {SIGSEGV, SIGBUS, SIGFPE}) {
-    struct sigaction action {};
+    struct sigaction action{};
     ASSERT_EQ(sigaction(signal, nullptr, &action), 0);
     EXPECT_NE(action.sa_flags & SA_ONSTACK, 0) << signal;
     EXPECT_NE(action.sa_flags & SA_SIGINFO, 0) << signal;
@@ -68,7 +68,9 @@ TEST(EngineAssumption, ANativeLoopIsKilledByTheSignal) {
 }
 
 TEST(EngineAssumption, ImagesAreTheSameInEverySandbox) {
-  const ProgramSpec spec{.name = "t.js", .text = "const t = Array.from({length: 100}, (_, i) => ({i})); return t.length"};
+  const ProgramSpec spec{
+      .name = "t.js",
+      .text = "const t = Array.from({length: 100}, (_, i) => ({i})); return t.length"};
   std::set<std::string> hashes;
   for (int i = 0; i < 3; ++i) {
     const auto sandbox = testing::MakeSandbox();
@@ -78,7 +80,8 @@ TEST(EngineAssumption, ImagesAreTheSameInEverySandbox) {
 }
 
 TEST(DirtyPages, FindsExactlyWhatWasWritten) {
-  for (const auto source : {internal::DirtyPageSource::kPagemapScan, internal::DirtyPageSource::kPagemapFile}) {
+  for (const auto source :
+       {internal::DirtyPageSource::kPagemapScan, internal::DirtyPageSource::kPagemapFile}) {
     const auto pages = internal::DirtyPages::Open(source);
     if (!pages) continue;  // This kernel lacks it; Open says so.
     constexpr std::size_t kPages = 3000;
@@ -108,12 +111,18 @@ TEST(HostStack, RunsOnItsOwnMemoryAndGivesItBack) {
     std::uintptr_t address = 0;
     int depth = 0;
   } probe;
-  (*stack)->Run([](void* raw) { static_cast<Probe*>(raw)->address = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)); }, &probe);
+  (*stack)->Run(
+      [](void* raw) {
+        static_cast<Probe*>(raw)->address =
+            reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+      },
+      &probe);
   EXPECT_GE(probe.address, (*stack)->low());
   EXPECT_LT(probe.address, (*stack)->top());
   const auto resident = [&] {
     std::vector<unsigned char> pages(((*stack)->top() - (*stack)->low()) / 4096);
-    mincore(reinterpret_cast<void*>((*stack)->low()), (*stack)->top() - (*stack)->low(), pages.data());
+    mincore(reinterpret_cast<void*>((*stack)->low()), (*stack)->top() - (*stack)->low(),
+            pages.data());
     return std::count_if(pages.begin(), pages.end(), [](unsigned char p) { return (p & 1) != 0; });
   };
   (*stack)->Run(

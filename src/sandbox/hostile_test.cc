@@ -37,7 +37,8 @@ TEST(Hostile, EveryProgramEndsAsItShouldAndHarmsNobody) {
     const RunResult result = SharedSandbox().Execute(*program, std::move(context));
     EXPECT_LT(std::chrono::steady_clock::now() - start, kWall + kEndedWithin) << hostile.name;
     if (result.error) {
-      EXPECT_TRUE(hostile.Expects(result.error->code) || result.error->code == RunErrorCode::kTimeout)
+      EXPECT_TRUE(hostile.Expects(result.error->code) ||
+                  result.error->code == RunErrorCode::kTimeout)
           << hostile.name << ": " << Shown(result).substr(0, 400);
     } else {
       EXPECT_TRUE(hostile.may_succeed) << hostile.name << ": " << Shown(result).substr(0, 400);

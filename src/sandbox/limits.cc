@@ -24,18 +24,12 @@ constexpr std::uint64_t kMiB = 1024 * kKiB;
 
 // In the order of enum Limit.
 constexpr LimitFacts kFacts[kLimitCount] = {
-    {"memory", Kind::kBytes, 32 * kMiB, false},
-    {"stack", Kind::kBytes, 1 * kMiB, false},
-    {"wall", Kind::kMilliseconds, 5000, true},
-    {"deadline", Kind::kMilliseconds, kNoLimit, true},
-    {"cpu", Kind::kMilliseconds, 5000, true},
-    {"hostCalls", Kind::kCount, 10000, false},
-    {"mutations", Kind::kCount, 1000, false},
-    {"events", Kind::kCount, 100, false},
-    {"viewCommands", Kind::kCount, 100, false},
-    {"log", Kind::kBytes, 256 * kKiB, false},
-    {"result", Kind::kBytes, 1 * kMiB, false},
-    {"suspensions", Kind::kCount, 64, false},
+    {"memory", Kind::kBytes, 32 * kMiB, false},  {"stack", Kind::kBytes, 1 * kMiB, false},
+    {"wall", Kind::kMilliseconds, 5000, true},   {"deadline", Kind::kMilliseconds, kNoLimit, true},
+    {"cpu", Kind::kMilliseconds, 5000, true},    {"hostCalls", Kind::kCount, 10000, false},
+    {"mutations", Kind::kCount, 1000, false},    {"events", Kind::kCount, 100, false},
+    {"viewCommands", Kind::kCount, 100, false},  {"log", Kind::kBytes, 256 * kKiB, false},
+    {"result", Kind::kBytes, 1 * kMiB, false},   {"suspensions", Kind::kCount, 64, false},
     {"snapshot", Kind::kBytes, 8 * kMiB, false},
 };
 
@@ -45,34 +39,42 @@ struct Unit {
   std::string_view suffix;
   double factor;
 };
-constexpr Unit kByteUnits[] = {{"", 1},         {"B", 1},       {"KiB", 1024}, {"MiB", 1048576},
-                               {"GiB", 1073741824.0}, {"K", 1024}, {"M", 1048576}, {"G", 1073741824.0}};
-constexpr Unit kTimeUnits[] = {{"", 1}, {"ms", 1}, {"s", 1000}, {"m", 60000}, {"min", 60000}, {"h", 3600000}};
+constexpr Unit kByteUnits[] = {
+    {"", 1},     {"B", 1},       {"KiB", 1024},      {"MiB", 1048576}, {"GiB", 1073741824.0},
+    {"K", 1024}, {"M", 1048576}, {"G", 1073741824.0}};
+constexpr Unit kTimeUnits[] = {{"", 1},      {"ms", 1},      {"s", 1000},
+                               {"m", 60000}, {"min", 60000}, {"h", 3600000}};
 constexpr Unit kCountUnits[] = {{"", 1}};
 
 std::span<const Unit> UnitsOf(Kind kind) {
   switch (kind) {
-    case Kind::kBytes: return kByteUnits;
-    case Kind::kMilliseconds: return kTimeUnits;
-    case Kind::kCount: break;
+    case Kind::kBytes:
+      return kByteUnits;
+    case Kind::kMilliseconds:
+      return kTimeUnits;
+    case Kind::kCount:
+      break;
   }
   return kCountUnits;
 }
 
 std::string_view FormOf(Kind kind) {
   switch (kind) {
-    case Kind::kBytes: return "a size such as 64KiB or 32MiB";
-    case Kind::kMilliseconds: return "a time such as 100ms, 2s or 5m";
-    case Kind::kCount: break;
+    case Kind::kBytes:
+      return "a size such as 64KiB or 32MiB";
+    case Kind::kMilliseconds:
+      return "a time such as 100ms, 2s or 5m";
+    case Kind::kCount:
+      break;
   }
   return "a whole number";
 }
 
 Status BadValue(const LimitFacts& facts, std::string_view text, std::string_view why) {
-  return Fail(Code::kInvalidArgument,
-              "limit " + std::string(facts.name) + "=" + std::string(text) + ": " +
-                  std::string(why) + ": write " + std::string(FormOf(facts.kind)) +
-                  (facts.may_be_none ? " or none" : ""));
+  return Fail(Code::kInvalidArgument, "limit " + std::string(facts.name) + "=" + std::string(text) +
+                                          ": " + std::string(why) + ": write " +
+                                          std::string(FormOf(facts.kind)) +
+                                          (facts.may_be_none ? " or none" : ""));
 }
 
 Result<Limit> FindLimit(std::string_view name) {
@@ -98,9 +100,12 @@ std::string_view LimitName(Limit limit) { return FactsOf(limit).name; }
 
 std::string_view LimitUnit(Limit limit) {
   switch (FactsOf(limit).kind) {
-    case Kind::kBytes: return "bytes";
-    case Kind::kMilliseconds: return "ms";
-    case Kind::kCount: break;
+    case Kind::kBytes:
+      return "bytes";
+    case Kind::kMilliseconds:
+      return "ms";
+    case Kind::kCount:
+      break;
   }
   return "";
 }
@@ -119,8 +124,8 @@ Status Limits::Set(std::string_view name, std::string_view text) {
   if (error != std::errc{} || !std::isfinite(number)) return BadValue(facts, text, "not a number");
   const std::string_view suffix(rest, static_cast<std::size_t>(end - rest));
   const std::span<const Unit> units = UnitsOf(facts.kind);
-  const auto unit = std::find_if(units.begin(), units.end(),
-                                 [&](const Unit& u) { return u.suffix == suffix; });
+  const auto unit =
+      std::find_if(units.begin(), units.end(), [&](const Unit& u) { return u.suffix == suffix; });
   if (unit == units.end()) return BadValue(facts, text, "unknown unit");
   const double value = std::floor(number * unit->factor);
   if (value < 1) return BadValue(facts, text, "0 is not a limit (and does not mean unlimited)");
@@ -146,7 +151,8 @@ Result<Limits> Limits::FromValue(const Value& value) {
       const auto [end, error] = std::to_chars(buffer, buffer + sizeof(buffer), *n);
       text.assign(buffer, end);
     } else {
-      return Fail(Code::kInvalidArgument, "limit " + name + ": expected a number or a string, got " +
+      return Fail(Code::kInvalidArgument, "limit " + name +
+                                              ": expected a number or a string, got " +
                                               std::string(entry.TypeName()));
     }
     NEXUS_TRY_STATUS(limits.Set(name, text));

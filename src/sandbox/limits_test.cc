@@ -1,5 +1,5 @@
-// Goal: every limit holds, ends the run with its own code, and leaves the worker healthy; limits are
-// read as people write them. Method: one program a limit, each followed by a healthy run.
+// Goal: every limit holds, ends the run with its own code, and leaves the worker healthy; limits
+// are read as people write them. Method: one program a limit, each followed by a healthy run.
 #include "sandbox/limits.h"
 
 #include <gtest/gtest.h>
@@ -54,18 +54,21 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         LimitCase{"wall", "30ms", "TIMEOUT", "for (;;) {}"},
         LimitCase{"wall", "30ms", "TIMEOUT", "for (;;) { try { for (;;) {} } catch (e) {} }"},
-        LimitCase{"wall", "30ms", "TIMEOUT", "(async () => { for (;;) await 0 })(); await new Promise(() => {})"},
+        LimitCase{"wall", "30ms", "TIMEOUT",
+                  "(async () => { for (;;) await 0 })(); await new Promise(() => {})"},
         LimitCase{"wall", "30ms", "TIMEOUT", "Array.prototype.indexOf.call({length: 2**53-1}, 1)"},
         LimitCase{"wall", "30ms", "TIMEOUT", "return {toJSON() { for (;;) {} }}"},
         LimitCase{"wall", "30ms", "TIMEOUT", "throw {get message() { for (;;) {} }}"},
         LimitCase{"wall", "30ms", "TIMEOUT", "/^(a+)+$/.test('a'.repeat(40) + 'b')"},
         LimitCase{"cpu", "30ms", "CPU_LIMIT", "for (;;) {}"},
         LimitCase{"memory", "8MiB", "MEMORY_LIMIT", "const a = []; for (;;) a.push({x: []})"},
-        LimitCase{"memory", "64MiB", "MEMORY_LIMIT", "const a = []; for (;;) a.push(new Uint8Array(1000000))"},
+        LimitCase{"memory", "64MiB", "MEMORY_LIMIT",
+                  "const a = []; for (;;) a.push(new Uint8Array(1000000))"},
         LimitCase{"stack", "64KiB", "STACK_OVERFLOW", "function f() { return f() + 1 } f()"},
         LimitCase{"stack", "1MiB", "STACK_OVERFLOW", "const o = {get x() { return this.x }}; o.x"},
         LimitCase{"hostCalls", "10", "RESOURCE_LIMIT", "for (;;) $state.x"},
-        LimitCase{"hostCalls", "10", "RESOURCE_LIMIT", "for (;;) { try { $state.x } catch (e) {} }"},
+        LimitCase{"hostCalls", "10", "RESOURCE_LIMIT",
+                  "for (;;) { try { $state.x } catch (e) {} }"},
         LimitCase{"mutations", "5", "RESOURCE_LIMIT", "for (let i = 0;; i++) $state.x = i"},
         LimitCase{"events", "5", "RESOURCE_LIMIT", "for (;;) $emit('e')"},
         LimitCase{"viewCommands", "5", "RESOURCE_LIMIT", "for (;;) $view.focus('id')"},
@@ -77,15 +80,19 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(LimitValues, ASmallerMemoryThanTheImagesIsExact) {
   const std::string text = "const a = new Uint8Array($args.n); return a.length";
   const auto with = [&](double bytes) {
-    return RunText(text, {.args = Value::Object({{"n", bytes}}), .limits = LimitsOf({{"memory", "8MiB"}})});
+    return RunText(
+        text, {.args = Value::Object({{"n", bytes}}), .limits = LimitsOf({{"memory", "8MiB"}})});
   };
   EXPECT_EQ(with(4e6).return_value, Value(4e6));
   EXPECT_EQ(ErrorCodeOf(with(9e6)), "MEMORY_LIMIT");
 }
 
 TEST(LimitValues, WithinThemAllIsWell) {
-  EXPECT_EQ(Limited("for (let i = 0; i < 5; i++) $state.x = i; return 1", "mutations", "5").status, RunStatus::kSuccess);
-  EXPECT_EQ(Limited("const a = new Uint8Array(40e6); return a.length", "memory", "64MiB").return_value, Value(40e6));
+  EXPECT_EQ(Limited("for (let i = 0; i < 5; i++) $state.x = i; return 1", "mutations", "5").status,
+            RunStatus::kSuccess);
+  EXPECT_EQ(
+      Limited("const a = new Uint8Array(40e6); return a.length", "memory", "64MiB").return_value,
+      Value(40e6));
   EXPECT_EQ(Limited("return 'x'.repeat(900)", "result", "1KiB").status, RunStatus::kSuccess);
 }
 
@@ -102,7 +109,8 @@ TEST(LimitValues, AreReadAsPeopleWriteThem) {
 }
 
 TEST(LimitValues, NonsenseIsRefusedWithARemedy) {
-  for (const auto& [name, text, why] : std::vector<std::tuple<std::string, std::string, std::string>>{
+  for (const auto& [name, text, why] :
+       std::vector<std::tuple<std::string, std::string, std::string>>{
            {"wal", "1s", "did you mean wall"},
            {"wall", "0", "does not mean unlimited"},
            {"wall", "-5ms", "0 is not a limit"},

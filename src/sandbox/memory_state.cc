@@ -54,13 +54,13 @@ Status Assign(Value& container, const PathStep& step, const Value& value, std::s
   }
   auto* array = container.As<ValueArray>();
   if (array == nullptr) {
-    return Fail(Code::kInvalidArgument, "state " + place + ": cannot write into a " +
-                                            std::string(container.TypeName()));
+    return Fail(Code::kInvalidArgument,
+                "state " + place + ": cannot write into a " + std::string(container.TypeName()));
   }
   if (const auto* name = std::get_if<std::string>(&step)) {
     const double* length = value.As<double>();
-    const bool sound = length != nullptr && *length >= 0 &&
-                       *length <= static_cast<double>(array->size());
+    const bool sound =
+        length != nullptr && *length >= 0 && *length <= static_cast<double>(array->size());
     if (*name != "length" || !sound) {
       return Fail(Code::kInvalidArgument, "state " + place + ": a list has no property " + *name);
     }
@@ -69,7 +69,8 @@ Status Assign(Value& container, const PathStep& step, const Value& value, std::s
   }
   const std::uint32_t index = std::get<std::uint32_t>(step);
   if (index > array->size() + kArrayGapMax) {
-    return Fail(Code::kInvalidArgument, "state " + place + ": index is far behind the end of the list");
+    return Fail(Code::kInvalidArgument,
+                "state " + place + ": index is far behind the end of the list");
   }
   if (index >= array->size()) array->resize(std::size_t{index} + 1, Value(nullptr));
   (*array)[index] = value;

@@ -35,16 +35,21 @@ void ExpectReplays(const std::string& text, ExecutionContext context = {}) {
 }
 
 TEST(Replay, ReproducesClockRandomAndEffects) {
-  ExpectReplays("$log('at', Date.now()); $state.x = Math.random(); $emit('e', $time.now()); return [$state.x, new Date()]");
+  ExpectReplays(
+      "$log('at', Date.now()); $state.x = Math.random(); $emit('e', $time.now()); return "
+      "[$state.x, new Date()]");
 }
 
 TEST(Replay, ReproducesAnswersInTheirOrder) {
   ExpectReplays(
-      "const order = []; await Promise.all([$ext.f.later(1).then(x => order.push(x)), $ext.f.echo(2).then(x => order.push(x))]);\n"
+      "const order = []; await Promise.all([$ext.f.later(1).then(x => order.push(x)), "
+      "$ext.f.echo(2).then(x => order.push(x))]);\n"
       "try { await $ext.f.fail() } catch (e) { order.push(e.message) } return order");
 }
 
-TEST(Replay, ReproducesAnError) { ExpectReplays("$state.a = 1; throw new Error('x' + Math.random())"); }
+TEST(Replay, ReproducesAnError) {
+  ExpectReplays("$state.a = 1; throw new Error('x' + Math.random())");
+}
 
 TEST(Replay, ReproducesLargeReplies) {
   MemoryState state({{"big", std::string(200000, 'x')}});
@@ -53,7 +58,8 @@ TEST(Replay, ReproducesLargeReplies) {
 
 TEST(Replay, ReproducesASoftStopAtTheSamePoint) {
   ExpectReplays("let n = 0; for (;;) { if (++n % 100000 === 0) $state.n = n; }",
-                {.limits = testing::LimitsOf({{"wall", "40ms"}, {"mutations", "1000000"}, {"hostCalls", "1000000"}})});
+                {.limits = testing::LimitsOf(
+                     {{"wall", "40ms"}, {"mutations", "1000000"}, {"hostCalls", "1000000"}})});
 }
 
 TEST(Replay, ReproducesAHardStopUpToTheLastHostCall) {
@@ -71,7 +77,8 @@ TEST(Replay, SaysWhereAnotherProgramDiverges) {
   const Result<RunResult> replayed = SharedSandbox().Replay(program, recording);
   ASSERT_TRUE(replayed.has_value());
   ASSERT_TRUE(replayed->error.has_value());
-  EXPECT_NE(replayed->error->message.find("diverged at call 2"), std::string::npos) << Shown(*replayed);
+  EXPECT_NE(replayed->error->message.find("diverged at call 2"), std::string::npos)
+      << Shown(*replayed);
 }
 
 TEST(Replay, RefusesOtherProgramsAndBrokenBytes) {

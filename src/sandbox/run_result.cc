@@ -6,36 +6,60 @@ namespace nexus {
 
 std::string_view RunStatusName(RunStatus status) {
   switch (status) {
-    case RunStatus::kSuccess: return "success";
-    case RunStatus::kError: return "error";
-    case RunStatus::kSuspended: return "suspended";
-    case RunStatus::kCancelled: return "cancelled";
+    case RunStatus::kSuccess:
+      return "success";
+    case RunStatus::kError:
+      return "error";
+    case RunStatus::kSuspended:
+      return "suspended";
+    case RunStatus::kCancelled:
+      return "cancelled";
   }
   NEXUS_CHECK(false, "unknown run status");
 }
 
 std::string_view RunErrorCodeName(RunErrorCode code) {
   switch (code) {
-    case RunErrorCode::kTimeout: return "TIMEOUT";
-    case RunErrorCode::kCpuLimit: return "CPU_LIMIT";
-    case RunErrorCode::kMemoryLimit: return "MEMORY_LIMIT";
-    case RunErrorCode::kStackOverflow: return "STACK_OVERFLOW";
-    case RunErrorCode::kResourceLimit: return "RESOURCE_LIMIT";
-    case RunErrorCode::kPermissionDenied: return "PERMISSION_DENIED";
-    case RunErrorCode::kExecutionError: return "EXECUTION_ERROR";
-    case RunErrorCode::kCompilationError: return "COMPILATION_ERROR";
-    case RunErrorCode::kInvalidHandler: return "INVALID_HANDLER";
-    case RunErrorCode::kInvalidArgument: return "INVALID_ARGUMENT";
-    case RunErrorCode::kConflict: return "CONFLICT";
-    case RunErrorCode::kUnavailable: return "UNAVAILABLE";
-    case RunErrorCode::kExtensionNotFound: return "EXTENSION_NOT_FOUND";
-    case RunErrorCode::kMethodNotFound: return "METHOD_NOT_FOUND";
-    case RunErrorCode::kExtensionError: return "EXTENSION_ERROR";
-    case RunErrorCode::kSuspensionNotFound: return "SUSPENSION_NOT_FOUND";
-    case RunErrorCode::kCancelled: return "CANCELLED";
-    case RunErrorCode::kOverloaded: return "OVERLOADED";
-    case RunErrorCode::kQuotaExceeded: return "QUOTA_EXCEEDED";
-    case RunErrorCode::kInternalError: return "INTERNAL_ERROR";
+    case RunErrorCode::kTimeout:
+      return "TIMEOUT";
+    case RunErrorCode::kCpuLimit:
+      return "CPU_LIMIT";
+    case RunErrorCode::kMemoryLimit:
+      return "MEMORY_LIMIT";
+    case RunErrorCode::kStackOverflow:
+      return "STACK_OVERFLOW";
+    case RunErrorCode::kResourceLimit:
+      return "RESOURCE_LIMIT";
+    case RunErrorCode::kPermissionDenied:
+      return "PERMISSION_DENIED";
+    case RunErrorCode::kExecutionError:
+      return "EXECUTION_ERROR";
+    case RunErrorCode::kCompilationError:
+      return "COMPILATION_ERROR";
+    case RunErrorCode::kInvalidHandler:
+      return "INVALID_HANDLER";
+    case RunErrorCode::kInvalidArgument:
+      return "INVALID_ARGUMENT";
+    case RunErrorCode::kConflict:
+      return "CONFLICT";
+    case RunErrorCode::kUnavailable:
+      return "UNAVAILABLE";
+    case RunErrorCode::kExtensionNotFound:
+      return "EXTENSION_NOT_FOUND";
+    case RunErrorCode::kMethodNotFound:
+      return "METHOD_NOT_FOUND";
+    case RunErrorCode::kExtensionError:
+      return "EXTENSION_ERROR";
+    case RunErrorCode::kSuspensionNotFound:
+      return "SUSPENSION_NOT_FOUND";
+    case RunErrorCode::kCancelled:
+      return "CANCELLED";
+    case RunErrorCode::kOverloaded:
+      return "OVERLOADED";
+    case RunErrorCode::kQuotaExceeded:
+      return "QUOTA_EXCEEDED";
+    case RunErrorCode::kInternalError:
+      return "INTERNAL_ERROR";
   }
   NEXUS_CHECK(false, "unknown run error code");
 }
@@ -64,10 +88,14 @@ bool IsLimitError(RunErrorCode code) {
 
 std::string_view LogLevelName(LogLevel level) {
   switch (level) {
-    case LogLevel::kDebug: return "debug";
-    case LogLevel::kInfo: return "info";
-    case LogLevel::kWarn: return "warn";
-    case LogLevel::kError: return "error";
+    case LogLevel::kDebug:
+      return "debug";
+    case LogLevel::kInfo:
+      return "info";
+    case LogLevel::kWarn:
+      return "warn";
+    case LogLevel::kError:
+      return "error";
   }
   NEXUS_CHECK(false, "unknown log level");
 }
@@ -114,9 +142,12 @@ Value ViewCommandToValue(const ViewCommand& command) {
 
 std::string_view StartKindName(StartKind kind) {
   switch (kind) {
-    case StartKind::kPooled: return "pooled";
-    case StartKind::kFresh: return "fresh";
-    case StartKind::kRestored: return "restored";
+    case StartKind::kPooled:
+      return "pooled";
+    case StartKind::kFresh:
+      return "fresh";
+    case StartKind::kRestored:
+      return "restored";
   }
   NEXUS_CHECK(false, "unknown start kind");
 }

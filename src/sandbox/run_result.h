@@ -19,10 +19,26 @@ std::string_view RunStatusName(RunStatus status);  // "success", ...
 
 /// Error codes of contract 6. On the wire: SCREAMING_SNAKE of the name without `k`.
 enum class RunErrorCode : std::uint8_t {
-  kTimeout, kCpuLimit, kMemoryLimit, kStackOverflow, kResourceLimit, kPermissionDenied,
-  kExecutionError, kCompilationError, kInvalidHandler, kInvalidArgument, kConflict, kUnavailable,
-  kExtensionNotFound, kMethodNotFound, kExtensionError, kSuspensionNotFound, kCancelled,
-  kOverloaded, kQuotaExceeded, kInternalError,
+  kTimeout,
+  kCpuLimit,
+  kMemoryLimit,
+  kStackOverflow,
+  kResourceLimit,
+  kPermissionDenied,
+  kExecutionError,
+  kCompilationError,
+  kInvalidHandler,
+  kInvalidArgument,
+  kConflict,
+  kUnavailable,
+  kExtensionNotFound,
+  kMethodNotFound,
+  kExtensionError,
+  kSuspensionNotFound,
+  kCancelled,
+  kOverloaded,
+  kQuotaExceeded,
+  kInternalError,
 };
 std::string_view RunErrorCodeName(RunErrorCode code);  // "TIMEOUT", ...
 std::optional<RunErrorCode> RunErrorCodeFromName(std::string_view name);
@@ -32,13 +48,13 @@ bool IsLimitError(RunErrorCode code);
 struct RunError {
   RunErrorCode code = RunErrorCode::kInternalError;
   std::string message;
-  std::string stack;            ///< Frames in the author's files, newest first; may be empty.
-  std::string file;             ///< The author's file that `location` is in.
-  SourcePosition location;      ///< In the author's file; line 0 when not known.
-  std::string snippet;          ///< The lines around `location` with a caret; may be empty.
-  std::string capability;       ///< For kPermissionDenied: the token to declare.
-  std::string limit;            ///< For limit errors: the limit's name.
-  std::string cause;            ///< Error.cause, as text.
+  std::string stack;        ///< Frames in the author's files, newest first; may be empty.
+  std::string file;         ///< The author's file that `location` is in.
+  SourcePosition location;  ///< In the author's file; line 0 when not known.
+  std::string snippet;      ///< The lines around `location` with a caret; may be empty.
+  std::string capability;   ///< For kPermissionDenied: the token to declare.
+  std::string limit;        ///< For limit errors: the limit's name.
+  std::string cause;        ///< Error.cause, as text.
   std::string panel_id, handler_name, run_id, step;
 };
 

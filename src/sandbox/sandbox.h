@@ -3,8 +3,9 @@
 /// others, under limits that hold.
 ///
 ///   auto sandbox = Sandbox::Create({});
-///   auto program = (*sandbox)->Load({.name = "add.js", .text = "export default ({args}) => args.a + args.b"});
-///   RunResult result = (*sandbox)->Execute(*program, {.args = Value::Object({{"a", 1}, {"b", 2}})});
+///   auto program = (*sandbox)->Load({.name = "add.js", .text = "export default ({args}) => args.a
+///   + args.b"}); RunResult result = (*sandbox)->Execute(*program, {.args = Value::Object({{"a",
+///   1}, {"b", 2}})});
 ///
 /// How it works, from the outside in: a Program is compiled once and turned into an image (the
 /// guest's memory just after the program's top level ran). A run takes an instance of the calling
@@ -65,13 +66,13 @@ enum class ProgramForm : std::uint8_t { kAuto, kBody, kModule };
 /// What Load compiles. Text is JavaScript; types are stripped and imports bundled before
 /// (source/typescript.h, cli/bundle.h).
 struct ProgramSpec {
-  std::string name;   ///< File name as the author knows it; in errors and stacks.
+  std::string name;  ///< File name as the author knows it; in errors and stacks.
   std::string text;
   ProgramForm form = ProgramForm::kAuto;
   std::shared_ptr<const SourceMap> source_map;  ///< null: `text` is what the author wrote.
-  std::string author_text;   ///< For snippets when it is not `text` (TypeScript); may be empty.
+  std::string author_text;  ///< For snippets when it is not `text` (TypeScript); may be empty.
   std::optional<std::vector<CapabilityToken>> declared;  ///< nullopt: inferred from the code.
-  Limits limits;             ///< The handler's or agent's own.
+  Limits limits;                                         ///< The handler's or agent's own.
 };
 
 struct LoadReport {
@@ -79,8 +80,8 @@ struct LoadReport {
   std::uint64_t compilation_us = 0;  ///< 0 on a hit.
   std::uint64_t image_us = 0;
   std::size_t bytecode_bytes = 0;
-  std::size_t image_pages = 0;       ///< 4 KiB pages in which the image differs from the base.
-  std::vector<LogEntry> logs;        ///< What the module's top level logged while the image was made.
+  std::size_t image_pages = 0;  ///< 4 KiB pages in which the image differs from the base.
+  std::vector<LogEntry> logs;   ///< What the module's top level logged while the image was made.
 };
 
 /// A compiled program. Immutable, thread-safe, shared; keeps its image until the last holder goes
@@ -99,19 +100,19 @@ using ProgramPtr = std::shared_ptr<const Program>;
 
 /// Everything one run is given (the seed's execution context).
 struct ExecutionContext {
-  Value args;                       ///< Object; becomes `$args`, deep-frozen.
-  Value scope;                      ///< Object or undefined; becomes `$scope`.
-  CapabilitySet capabilities;       ///< What is granted; already attenuated by the caller.
-  Limits limits;                    ///< The run's own.
-  StateBinding* state = nullptr;    ///< Borrowed for the run; null: an empty MemoryState.
+  Value args;                     ///< Object; becomes `$args`, deep-frozen.
+  Value scope;                    ///< Object or undefined; becomes `$scope`.
+  CapabilitySet capabilities;     ///< What is granted; already attenuated by the caller.
+  Limits limits;                  ///< The run's own.
+  StateBinding* state = nullptr;  ///< Borrowed for the run; null: an empty MemoryState.
   std::vector<ExtensionBinding> extensions;
-  ToolBinding* tools = nullptr;          ///< Borrowed.
-  EffectObserver* observer = nullptr;    ///< Borrowed.
-  std::string run_id;                    ///< Empty: a new ULID.
+  ToolBinding* tools = nullptr;              ///< Borrowed.
+  EffectObserver* observer = nullptr;        ///< Borrowed.
+  std::string run_id;                        ///< Empty: a new ULID.
   std::string panel_id, handler_name, step;  ///< For errors and records.
-  std::optional<std::uint64_t> seed;     ///< Of Math.random; empty: a random one, recorded.
-  bool record = true;                    ///< Keep a recording for replay.
-  std::string recording_so_far;          ///< For Restore: what was recorded before the snapshot.
+  std::optional<std::uint64_t> seed;         ///< Of Math.random; empty: a random one, recorded.
+  bool record = true;                        ///< Keep a recording for replay.
+  std::string recording_so_far;  ///< For Restore: what was recorded before the snapshot.
 };
 
 /// One execution. Created by Sandbox::NewRun. Thread-compatible: one thread at a time, any thread
@@ -130,8 +131,9 @@ class Run {
   /// Starts, answers `$ext` and `$tools` calls through the context's bindings and blocks until the
   /// end. The result holds the effects of the whole run.
   virtual RunResult RunToEnd() = 0;
-  /// Of a suspended run (started here or restored): goes on as RunToEnd does; the outstanding calls are
-  /// made again where their method is idempotent, else fail with "outcome unknown" (contract 7.3).
+  /// Of a suspended run (started here or restored): goes on as RunToEnd does; the outstanding calls
+  /// are made again where their method is idempotent, else fail with "outcome unknown"
+  /// (contract 7.3).
   virtual RunResult ContinueToEnd() = 0;
   /// Stops at the next interrupt poll, hard after that; the result is kCancelled.
   virtual void Cancel() = 0;
@@ -161,8 +163,9 @@ struct SandboxStats {
 
 class Sandbox {
  public:
-  /// Errors: kUnavailable when the engine or guest cannot be used (not ahead-of-time compiled, wrong
-  /// version, missing file), each with the remedy. One sandbox a process is usual; several work.
+  /// Errors: kUnavailable when the engine or guest cannot be used (not ahead-of-time compiled,
+  /// wrong version, missing file), each with the remedy. One sandbox a process is usual; several
+  /// work.
   static Result<std::unique_ptr<Sandbox>> Create(SandboxOptions options);
   virtual ~Sandbox() = default;
 

@@ -32,8 +32,8 @@ TEST(Sandbox, RunsAModuleWithArguments) {
 }
 
 TEST(Sandbox, RunsABodyWithReturnAndAwait) {
-  const RunResult result =
-      RunText("const x = await Promise.resolve($args.n);\nreturn x * 2", {.args = Value::Object({{"n", 21}})});
+  const RunResult result = RunText("const x = await Promise.resolve($args.n);\nreturn x * 2",
+                                   {.args = Value::Object({{"n", 21}})});
   EXPECT_EQ(result.return_value, Value(42)) << Shown(result);
 }
 
@@ -49,7 +49,8 @@ TEST(Sandbox, ValuesCrossTheBoundaryUnchanged) {
        {"map", ValueMap{{{Value(1), Value("one")}, {Value("two"), Value::Array({1, 2})}}}},
        {"set", ValueSet{{Value(1), Value("x")}}},
        {"deep", Value::Array({Value::Object({{"a", Value::Array({1.5, true})}})})}});
-  const RunResult result = RunText("export default ({args}) => args.v", {.args = Value::Object({{"v", in}})});
+  const RunResult result =
+      RunText("export default ({args}) => args.v", {.args = Value::Object({{"v", in}})});
   ASSERT_EQ(result.status, RunStatus::kSuccess) << Shown(result);
   EXPECT_EQ(result.return_value, in);
 }
@@ -76,8 +77,8 @@ export default () => {
 }
 
 TEST(Sandbox, EachWayOfFindingDirtyPagesUndoesARun) {
-  for (const auto method : {DirtyPageMethod::kPagemapScan, DirtyPageMethod::kPagemapFile,
-                            DirtyPageMethod::kRemap}) {
+  for (const auto method :
+       {DirtyPageMethod::kPagemapScan, DirtyPageMethod::kPagemapFile, DirtyPageMethod::kRemap}) {
     auto options = SandboxOptions{};
     options.signing_key = "k";
     options.dirty_pages = method;
@@ -94,7 +95,8 @@ export default ({args}) => {
   return [++n, big.length];
 })"});
     for (const int pages : {0, 40, 3, 1000, 1, 0}) {
-      const RunResult result = (*sandbox)->Execute(program, {.args = Value::Object({{"pages", pages}})});
+      const RunResult result =
+          (*sandbox)->Execute(program, {.args = Value::Object({{"pages", pages}})});
       ASSERT_EQ(ToJson(result.return_value), "[1," + std::to_string(pages) + "]")
           << (*sandbox)->Stats().dirty_page_method << " " << Shown(result);
     }
@@ -108,14 +110,16 @@ TEST(Sandbox, ManyProgramsTakeTurnsOnFewInstances) {
   std::vector<ProgramPtr> programs;
   for (int i = 0; i < 20; ++i) {
     const std::string pad(static_cast<std::size_t>(i) * 997, 'x');
-    programs.push_back(MustLoad(*sandbox, {.name = "p.js",
-                                           .text = "const pad = '" + pad + "'; let n = " + std::to_string(i) +
-                                                   "; export default () => [n++, pad.length]"}));
+    programs.push_back(
+        MustLoad(*sandbox, {.name = "p.js",
+                            .text = "const pad = '" + pad + "'; let n = " + std::to_string(i) +
+                                    "; export default () => [n++, pad.length]"}));
   }
   for (int round = 0; round < 3; ++round) {
     for (int i = 0; i < 20; ++i) {
       const RunResult result = sandbox->Execute(programs[static_cast<std::size_t>(i)], {});
-      ASSERT_EQ(ToJson(result.return_value), "[" + std::to_string(i) + "," + std::to_string(i * 997) + "]");
+      ASSERT_EQ(ToJson(result.return_value),
+                "[" + std::to_string(i) + "," + std::to_string(i * 997) + "]");
     }
   }
   EXPECT_GT(sandbox->Stats().image_switches, 30u);
@@ -124,7 +128,8 @@ TEST(Sandbox, ManyProgramsTakeTurnsOnFewInstances) {
 
 TEST(Sandbox, ALargeProgramGetsABaseOfItsOwn) {
   const ProgramPtr program = MustLoad(
-      "const table = Array.from({length: 50000}, (_, i) => ({i})); export default () => table.length");
+      "const table = Array.from({length: 50000}, (_, i) => ({i})); export default () => "
+      "table.length");
   EXPECT_EQ(program->load_report().image_pages, 0u);  // Nothing differs from its own base.
   for (int i = 0; i < 3; ++i) {
     const RunResult result = SharedSandbox().Execute(program, {});
@@ -151,7 +156,8 @@ TEST(Sandbox, ThreadsRunSideBySide) {
 }
 
 TEST(Sandbox, AnErrorNamesThePlaceInTheAuthorsFile) {
-  const RunResult result = RunText("const a = 1;\n\nfunction boom() {\n  null.x;\n}\nreturn boom()");
+  const RunResult result =
+      RunText("const a = 1;\n\nfunction boom() {\n  null.x;\n}\nreturn boom()");
   EXPECT_EQ(ErrorCodeOf(result), "EXECUTION_ERROR");
   EXPECT_EQ(result.error->location.line, 4u) << Shown(result);
   EXPECT_NE(result.error->snippet.find("null.x"), std::string::npos);
@@ -166,7 +172,8 @@ TEST(Sandbox, ASyntaxErrorNamesThePlace) {
 }
 
 TEST(Sandbox, AFailingTopLevelIsACompilationError) {
-  const RunResult result = RunText("const x = 1;\nthrow new Error('not today');\nexport default () => x");
+  const RunResult result =
+      RunText("const x = 1;\nthrow new Error('not today');\nexport default () => x");
   EXPECT_EQ(ErrorCodeOf(result), "COMPILATION_ERROR");
   EXPECT_EQ(result.error->location.line, 2u) << Shown(result);
 }
@@ -178,8 +185,9 @@ TEST(Sandbox, TheTopLevelHasNoRights) {
 }
 
 TEST(Sandbox, AnEndlessTopLevelIsStopped) {
-  auto program = SharedSandbox().Load(
-      {.name = "t.js", .text = "for (;;) {}\nexport default () => 1", .limits = testing::LimitsOf({{"wall", "50ms"}})});
+  auto program = SharedSandbox().Load({.name = "t.js",
+                                       .text = "for (;;) {}\nexport default () => 1",
+                                       .limits = testing::LimitsOf({{"wall", "50ms"}})});
   ASSERT_FALSE(program.has_value());
   EXPECT_EQ(program.error().error.code, RunErrorCode::kTimeout);
 }
@@ -191,17 +199,21 @@ TEST(Sandbox, WithoutADefaultExportItIsAnInvalidHandler) {
 
 TEST(Sandbox, CodeFromStringsIsRefused) {
   for (const char* text :
-       {"return eval('1')", "return new Function('return 1')()", "return (async () => {}).constructor('return 1')()",
+       {"return eval('1')", "return new Function('return 1')()",
+        "return (async () => {}).constructor('return 1')()",
         "return (function*(){}).constructor('yield 1')()", "return (0, eval)('1')",
-        "return $log.constructor('return globalThis')()", "return ({}).constructor.constructor('return 1')()"}) {
+        "return $log.constructor('return globalThis')()",
+        "return ({}).constructor.constructor('return 1')()"}) {
     EXPECT_EQ(ErrorCodeOf(RunText(text)), "EXECUTION_ERROR") << text;
   }
 }
 
 TEST(Sandbox, HostNamesAreAbsent) {
   const RunResult result = RunText(
-      "return ['window','document','fetch','process','require','XMLHttpRequest','WebSocket','setTimeout',"
-      "'performance','queueMicrotask','crypto','importScripts'].filter(n => typeof globalThis[n] !== 'undefined')");
+      "return "
+      "['window','document','fetch','process','require','XMLHttpRequest','WebSocket','setTimeout',"
+      "'performance','queueMicrotask','crypto','importScripts'].filter(n => typeof globalThis[n] "
+      "!== 'undefined')");
   EXPECT_EQ(ToJson(result.return_value), "[]");
 }
 
@@ -221,7 +233,8 @@ TEST(Sandbox, StateReadsItsOwnWritesAndReportsMutations) {
   MemoryState state({{"items", Value::Array({1})}, {"count", 1}});
   const RunResult result = RunText(
       "$state.count++; $state.items.push(2); $state.user = {name: 'a'}; $state.user.name = 'b';\n"
-      "delete $state.gone; return [$state.count, $state.items.length, $state.user.name, 'count' in $state]",
+      "delete $state.gone; return [$state.count, $state.items.length, $state.user.name, 'count' in "
+      "$state]",
       {.capabilities = AllCaps(), .state = &state});
   ASSERT_EQ(result.status, RunStatus::kSuccess) << Shown(result);
   EXPECT_EQ(ToJson(result.return_value), R"([2,2,"b",true])");
@@ -245,7 +258,8 @@ TEST(Sandbox, AnAgentGetsWhatItDeclaresAndTheContextGrants) {
   MemoryState state({{"a", 1}, {"b", 2}});
   const ProgramPtr program =
       MustLoad(SharedSandbox(), {.name = "agent.js",
-                                 .text = "export default ({state}) => { let b; try { b = state.b } catch (e) { b = e.name } return [state.a, b] }",
+                                 .text = "export default ({state}) => { let b; try { b = state.b } "
+                                         "catch (e) { b = e.name } return [state.a, b] }",
                                  .declared = std::vector<CapabilityToken>{{"state:read", "a"}}});
   const Agent agent(SharedSandbox(), "reader", "debugging", program);
   EXPECT_EQ(agent.capabilities().size(), 1u);
@@ -257,7 +271,9 @@ class RunsWithinALog final : public EffectObserver {
  public:
   void OnFlush(const RunResult&) override {}
   void OnLog(std::string_view, const LogEntry&) override {
-    inner = RunText("export default () => { const a = []; for (let i = 0; i < 1000; i++) a.push({i}); return a.length }");
+    inner = RunText(
+        "export default () => { const a = []; for (let i = 0; i < 1000; i++) a.push({i}); return "
+        "a.length }");
   }
   RunResult inner;
 };
@@ -274,7 +290,10 @@ TEST(Sandbox, AStrictNodeWantsDeclarations) {
   const auto refused = sandbox->Load({.name = "t.js", .text = "return 1"});
   ASSERT_FALSE(refused.has_value());
   EXPECT_NE(refused.error().error.message.find("declares no capabilities"), std::string::npos);
-  EXPECT_TRUE(sandbox->Load({.name = "t.js", .text = "return 1", .declared = std::vector<CapabilityToken>{}}).has_value());
+  EXPECT_TRUE(
+      sandbox
+          ->Load({.name = "t.js", .text = "return 1", .declared = std::vector<CapabilityToken>{}})
+          .has_value());
 }
 
 TEST(Sandbox, WhatTheTopLevelLogsIsReported) {
@@ -284,9 +303,11 @@ TEST(Sandbox, WhatTheTopLevelLogsIsReported) {
 }
 
 TEST(Sandbox, WhatTheHostKeepsIsBounded) {
-  for (const char* text : {"for (;;) $emit('x', Array(1e6).fill(null))", "for (;;) { try { $state.has('x'.repeat(7e6)) } catch {} }",
-                           "for (let i = 0;; i++) $state['k' + i] = Array(5e5).fill(null)",
-                           "const all = []; for (;;) all.push($ext.f.never(Array(5e5).fill(null)))"}) {
+  for (const char* text :
+       {"for (;;) $emit('x', Array(1e6).fill(null))",
+        "for (;;) { try { $state.has('x'.repeat(7e6)) } catch {} }",
+        "for (let i = 0;; i++) $state['k' + i] = Array(5e5).fill(null)",
+        "const all = []; for (;;) all.push($ext.f.never(Array(5e5).fill(null)))"}) {
     ExecutionContext context;
     context.capabilities = AllCaps();
     context.extensions = {{"f", std::make_shared<testing::FakeExtension>()}};
@@ -298,7 +319,8 @@ TEST(Sandbox, WhatTheHostKeepsIsBounded) {
 
 TEST(Sandbox, AForgedDenialIsNotBelieved) {
   const RunResult result = RunText(
-      "throw Object.assign(new Error('please grant'), {code: 'PERMISSION_DENIED', capability: 'ext:code'})");
+      "throw Object.assign(new Error('please grant'), {code: 'PERMISSION_DENIED', capability: "
+      "'ext:code'})");
   EXPECT_EQ(ErrorCodeOf(result), "EXECUTION_ERROR") << Shown(result);
   EXPECT_TRUE(result.error->capability.empty());
 }

@@ -1,6 +1,6 @@
 // Goal: a run waits without a thread or an instance, goes on where it was, here or in another
-// process, and answers are delivered once. Method: Start and Resume by hand; a child process of this
-// test binary for the other process.
+// process, and answers are delivered once. Method: Start and Resume by hand; a child process of
+// this test binary for the other process.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -37,20 +37,22 @@ RunResult RunWithFake(std::string text, StateBinding* state = nullptr) {
 }
 
 TEST(Suspend, AnInlineAnswerGoesOnAtOnce) {
-  const RunResult result = RunWithFake("let s = 0; for (let i = 0; i < 10; i++) s += await $ext.f.echo(i); return s");
+  const RunResult result =
+      RunWithFake("let s = 0; for (let i = 0; i < 10; i++) s += await $ext.f.echo(i); return s");
   EXPECT_EQ(result.return_value, Value(45)) << Shown(result);
   EXPECT_EQ(result.metrics.suspensions, 10u);
   EXPECT_EQ(result.metrics.host_calls.at("ExtCall"), 10u);
 }
 
 TEST(Suspend, LateAnswersComeFromOtherThreads) {
-  const RunResult result =
-      RunWithFake("return await Promise.all([$ext.f.later('a'), $ext.f.later('b'), $ext.f.echo('c')])");
+  const RunResult result = RunWithFake(
+      "return await Promise.all([$ext.f.later('a'), $ext.f.later('b'), $ext.f.echo('c')])");
   EXPECT_EQ(ToJson(result.return_value), R"(["a","b","c"])") << Shown(result);
 }
 
 TEST(Suspend, AFailureIsAnExceptionAtTheAwait) {
-  const RunResult caught = RunWithFake("try { await $ext.f.fail() } catch (e) { return e.name + ': ' + e.message }");
+  const RunResult caught =
+      RunWithFake("try { await $ext.f.fail() } catch (e) { return e.name + ': ' + e.message }");
   EXPECT_EQ(caught.return_value, Value("ExtensionError: it failed on purpose")) << Shown(caught);
   const RunResult uncaught = RunWithFake("await $ext.f.fail()");
   EXPECT_EQ(ErrorCodeOf(uncaught), "EXTENSION_ERROR");
@@ -74,7 +76,8 @@ TEST(Suspend, AnswersMayComeInAnyOrder) {
   EXPECT_EQ(slice.suspensions[1].args[0], Value(2));
   const auto ids = run->suspensions();
   for (const int i : {2, 0, 1}) {
-    Result<RunResult> next = run->Resume(ids[static_cast<std::size_t>(i)].suspension_id, Answer::Ok(i * 10));
+    Result<RunResult> next =
+        run->Resume(ids[static_cast<std::size_t>(i)].suspension_id, Answer::Ok(i * 10));
     ASSERT_TRUE(next.has_value()) << next.error().message();
     slice = *std::move(next);
   }
@@ -82,7 +85,8 @@ TEST(Suspend, AnswersMayComeInAnyOrder) {
 }
 
 TEST(Suspend, ASecondAnswerChangesNothing) {
-  const ProgramPtr program = MustLoad("const a = await $ext.f.never(); const b = await $ext.f.never(); return [a, b]");
+  const ProgramPtr program =
+      MustLoad("const a = await $ext.f.never(); const b = await $ext.f.never(); return [a, b]");
   const auto run = SharedSandbox().NewRun(program, ContextWith(std::make_shared<FakeExtension>()));
   run->Start();
   const std::string first = run->suspensions().at(0).suspension_id;
@@ -97,8 +101,10 @@ TEST(Suspend, ASecondAnswerChangesNothing) {
 
 TEST(Suspend, EachFlushHoldsWhatIsNew) {
   MemoryState state;
-  const ProgramPtr program = MustLoad("$state.a = 1; await $ext.f.never(); $state.b = 2; return 'end'");
-  const auto run = SharedSandbox().NewRun(program, ContextWith(std::make_shared<FakeExtension>(), &state));
+  const ProgramPtr program =
+      MustLoad("$state.a = 1; await $ext.f.never(); $state.b = 2; return 'end'");
+  const auto run =
+      SharedSandbox().NewRun(program, ContextWith(std::make_shared<FakeExtension>(), &state));
   const RunResult before = run->Start();
   ASSERT_EQ(before.state_mutations.size(), 1u);
   EXPECT_TRUE(state.Has("a"));  // Visible before the call is answered.
@@ -109,8 +115,10 @@ TEST(Suspend, EachFlushHoldsWhatIsNew) {
 
 TEST(Suspend, AResumedRunSeesTheNewestState) {
   MemoryState state({{"n", 1}});
-  const ProgramPtr program = MustLoad("const a = $state.n; await $ext.f.never(); return [a, $state.n]");
-  const auto run = SharedSandbox().NewRun(program, ContextWith(std::make_shared<FakeExtension>(), &state));
+  const ProgramPtr program =
+      MustLoad("const a = $state.n; await $ext.f.never(); return [a, $state.n]");
+  const auto run =
+      SharedSandbox().NewRun(program, ContextWith(std::make_shared<FakeExtension>(), &state));
   run->Start();
   ASSERT_TRUE(state.Set("n", {}, Value(2)).has_value());
   const auto done = run->Resume(run->suspensions().at(0).suspension_id, Answer::Ok({}));
@@ -142,14 +150,16 @@ TEST(Suspend, AnExtensionThatAnswersTwiceOrNeverIsSurvived) {
                                                     {.name = "twice", .summary = ""}};
   };
   const RunResult result = testing::RunText(
-      "const a = await $ext.f.twice(); let b; try { await $ext.f.forget() } catch (e) { b = e.message }\n"
+      "const a = await $ext.f.twice(); let b; try { await $ext.f.forget() } catch (e) { b = "
+      "e.message }\n"
       "return [a, b]",
       ContextWith(std::make_shared<Rude>()));
   EXPECT_EQ(ToJson(result.return_value), R"([1,"the extension gave no answer"])") << Shown(result);
 }
 
 TEST(Suspend, CancelReachesARunningAndAWaitingRun) {
-  for (const char* text : {"for (;;) {}", "await $ext.f.never()", "Array.prototype.indexOf.call({length: 2**53-1}, 1)"}) {
+  for (const char* text : {"for (;;) {}", "await $ext.f.never()",
+                           "Array.prototype.indexOf.call({length: 2**53-1}, 1)"}) {
     const auto fake = std::make_shared<FakeExtension>();
     const auto run = SharedSandbox().NewRun(MustLoad(text), ContextWith(fake));
     RunResult result;
@@ -205,7 +215,8 @@ TEST(Snapshot, ARunGoesOnFromItsBytes) {
   const Result<std::string> first = run->Snapshot();
   ASSERT_TRUE(first.has_value()) << first.error().message();
   EXPECT_LT(first->size(), 5120u);
-  auto restored = SharedSandbox().Restore(program, *first, ContextWith(std::make_shared<FakeExtension>()));
+  auto restored =
+      SharedSandbox().Restore(program, *first, ContextWith(std::make_shared<FakeExtension>()));
   ASSERT_TRUE(restored.has_value()) << restored.error().message();
   EXPECT_EQ((*restored)->id(), run->id());
   const auto middle = (*restored)->Resume((*restored)->suspensions().at(0).suspension_id,
@@ -213,7 +224,8 @@ TEST(Snapshot, ARunGoesOnFromItsBytes) {
   ASSERT_EQ(middle->status, RunStatus::kSuspended) << Shown(*middle);
   ASSERT_TRUE((*restored)->Compact().has_value());
   const Result<std::string> second = (*restored)->Snapshot();
-  auto again = SharedSandbox().Restore(program, *second, ContextWith(std::make_shared<FakeExtension>()));
+  auto again =
+      SharedSandbox().Restore(program, *second, ContextWith(std::make_shared<FakeExtension>()));
   ASSERT_TRUE(again.has_value());
   const auto done = (*again)->Resume((*again)->suspensions().at(0).suspension_id,
                                      Answer::Ok(Value::Object({{"v", 11}})));
@@ -244,7 +256,8 @@ TEST(Snapshot, BytesThatAreNotOursAreRefused) {
     const auto restored = SharedSandbox().Restore(program, bytes, {});
     ASSERT_FALSE(restored.has_value());
     EXPECT_EQ(restored.error().code(), Code::kDataLoss);
-    EXPECT_NE(restored.error().message().find(why), std::string::npos) << restored.error().message();
+    EXPECT_NE(restored.error().message().find(why), std::string::npos)
+        << restored.error().message();
   };
   refused("", "version");
   refused(good.substr(0, good.size() / 2), "signed");
@@ -254,7 +267,8 @@ TEST(Snapshot, BytesThatAreNotOursAreRefused) {
     ASSERT_FALSE(SharedSandbox().Restore(program, bad, {}).has_value()) << "byte " << i;
   }
   const auto other = testing::MakeSandbox({.signing_key = "another installation"});
-  EXPECT_FALSE(other->Restore(MustLoad(*other, {.name = "test.js", .text = kWaiting}), good, {}).has_value());
+  EXPECT_FALSE(other->Restore(MustLoad(*other, {.name = "test.js", .text = kWaiting}), good, {})
+                   .has_value());
   const auto wrong = SharedSandbox().Restore(MustLoad("return 1"), good, {});
   EXPECT_NE(wrong.error().message().find("another program"), std::string::npos);
 }
@@ -272,13 +286,15 @@ TEST(Snapshot, AboveItsLimitIsRefused) {
 TEST(Snapshot, TheRightsAreThoseOfNow) {
   const ProgramPtr program = MustLoad("await $ext.f.never(); return $state.secret");
   MemoryState state({{"secret", 1}});
-  const auto run = SharedSandbox().NewRun(program, ContextWith(std::make_shared<FakeExtension>(), &state));
+  const auto run =
+      SharedSandbox().NewRun(program, ContextWith(std::make_shared<FakeExtension>(), &state));
   run->Start();
   const std::string bytes = *run->Snapshot();
   auto context = ContextWith(std::make_shared<FakeExtension>(), &state);
   context.capabilities = Caps({"ext:*"});
   auto restored = SharedSandbox().Restore(program, bytes, std::move(context));
-  const auto done = (*restored)->Resume((*restored)->suspensions().at(0).suspension_id, Answer::Ok({}));
+  const auto done =
+      (*restored)->Resume((*restored)->suspensions().at(0).suspension_id, Answer::Ok({}));
   EXPECT_EQ(ErrorCodeOf(*done), "PERMISSION_DENIED") << Shown(*done);
   EXPECT_EQ(done->error->capability, "state:read:secret");
 }
@@ -289,12 +305,15 @@ TEST(SnapshotChild, Resumes) {
   if (path == nullptr) GTEST_SKIP() << "started by AnotherProcessGoesOn";
   const Result<std::string> bytes = ReadFile(path);
   ASSERT_TRUE(bytes.has_value());
-  auto restored = SharedSandbox().Restore(MustLoad(kWaiting), *bytes, ContextWith(std::make_shared<FakeExtension>()));
+  auto restored = SharedSandbox().Restore(MustLoad(kWaiting), *bytes,
+                                          ContextWith(std::make_shared<FakeExtension>()));
   ASSERT_TRUE(restored.has_value()) << restored.error().message();
   nexus::Run& run = **restored;
-  const auto middle = run.Resume(run.suspensions().at(0).suspension_id, Answer::Ok(Value::Object({{"v", 7}})));
+  const auto middle =
+      run.Resume(run.suspensions().at(0).suspension_id, Answer::Ok(Value::Object({{"v", 7}})));
   ASSERT_TRUE(middle.has_value());
-  const auto done = run.Resume(run.suspensions().at(0).suspension_id, Answer::Ok(Value::Object({{"v", 11}})));
+  const auto done =
+      run.Resume(run.suspensions().at(0).suspension_id, Answer::Ok(Value::Object({{"v", 11}})));
   EXPECT_EQ(ToJson(done->return_value), kFinished);
 }
 

@@ -27,8 +27,8 @@ Result<std::int64_t> FieldOf(const char* path, std::string_view field) {
       return std::strtoll(line.c_str() + field.size() + 1, nullptr, 10);
     }
   }
-  return Fail(Code::kUnavailable,
-              std::string(path) + ": no field " + std::string(field) + ": memory cannot be measured");
+  return Fail(Code::kUnavailable, std::string(path) + ": no field " + std::string(field) +
+                                      ": memory cannot be measured");
 }
 
 std::string ProcessorName() {
@@ -72,8 +72,9 @@ Status ResetPeak() {
   std::ofstream file("/proc/self/clear_refs");
   file << "5" << std::flush;
   if (file) return {};
-  return Fail(Code::kUnavailable, "/proc/self/clear_refs: cannot be written: peak memory cannot be "
-                                  "measured on this kernel");
+  return Fail(Code::kUnavailable,
+              "/proc/self/clear_refs: cannot be written: peak memory cannot be "
+              "measured on this kernel");
 }
 
 ValueObject DescribeMachine() {

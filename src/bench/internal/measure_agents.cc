@@ -34,7 +34,8 @@ Result<double> FirstResult(Sandbox& sandbox, const std::string& text, int i, boo
   const std::int64_t end = NowNs();
   NEXUS_TRY_STATUS(ExpectResult(result, Value(42 + i)));
   if (program->load_report().cache_hit != from_cache) {
-    return Fail(Code::kInternal, from_cache ? "bytecode on disk was not used" : "a new text was found in a cache");
+    return Fail(Code::kInternal,
+                from_cache ? "bytecode on disk was not used" : "a new text was found in a cache");
   }
   return static_cast<double>(end - start) / 1e3;
 }
@@ -47,7 +48,8 @@ Status MeasureAgents(const Bench& bench) {
   const std::uint64_t salt = SystemEntropy64();
   const int count = bench.Scaled(300);
   std::vector<std::string> texts;
-  for (int i = 0; i < count; ++i) texts.push_back(AgentSource(salt + static_cast<std::uint64_t>(i), i));
+  for (int i = 0; i < count; ++i)
+    texts.push_back(AgentSource(salt + static_cast<std::uint64_t>(i), i));
 
   // Builds what all programs share.
   NEXUS_TRY_STATUS(FirstResult(*sandbox, AgentSource(salt - 1, 0), 0, false));

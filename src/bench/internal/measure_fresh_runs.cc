@@ -113,7 +113,8 @@ Status MeasureManyHandlers(const Bench& bench, Sandbox& sandbox) {
   for (int round = -1; round < bench.Scaled(10); ++round) {
     for (int i = 0; i < kHandlers; ++i) {
       const std::int64_t start = NowNs();
-      const RunResult result = sandbox.Execute(programs[static_cast<std::size_t>(i)], AddContext(round, 2));
+      const RunResult result =
+          sandbox.Execute(programs[static_cast<std::size_t>(i)], AddContext(round, 2));
       const std::int64_t end = NowNs();
       NEXUS_TRY_STATUS(ExpectResult(result, Value(round + 2 + i)));
       if (round >= 0) times.Add(static_cast<double>(end - start) / 1e3);
@@ -130,7 +131,8 @@ Result<double> Rate(Sandbox& sandbox, const ProgramPtr& program, int threads, st
   std::atomic<std::int64_t> runs{0};
   std::atomic<std::int64_t> longest_ns{0};
   const auto work = [&] {
-    bool good = RunOnce(sandbox, program, 1).has_value();  // The thread's own instance is made here.
+    bool good =
+        RunOnce(sandbox, program, 1).has_value();  // The thread's own instance is made here.
     ready.fetch_add(1);
     while (ready.load() < threads) std::this_thread::yield();
     const std::int64_t start = NowNs();
@@ -184,7 +186,8 @@ Status MeasureFreshRuns(const Bench& bench) {
       bench.wanted("fresh_run_p99")) {
     NEXUS_TRY_STATUS(MeasureLatency(bench, *sandbox, program));
   }
-  if (bench.wanted("fresh_run_500_handlers_p50")) NEXUS_TRY_STATUS(MeasureManyHandlers(bench, *sandbox));
+  if (bench.wanted("fresh_run_500_handlers_p50"))
+    NEXUS_TRY_STATUS(MeasureManyHandlers(bench, *sandbox));
   if (bench.wanted("fresh_runs_per_s_1") || bench.wanted("fresh_runs_scale_2")) {
     NEXUS_TRY_STATUS(MeasureRates(bench, *sandbox, program));
   }

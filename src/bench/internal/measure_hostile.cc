@@ -59,22 +59,26 @@ class Arena {
                                           result.error->code == RunErrorCode::kTimeout
                                     : loaded.hostile->may_succeed;
     if (!right) {
-      return Fail(Code::kInternal,
-                  fmt::format("{}: ended with {}", loaded.hostile->name,
-                              result.error ? fmt::format("{}: {}", RunErrorCodeName(result.error->code),
-                                                         result.error->message)
-                                           : "a result"));
+      return Fail(
+          Code::kInternal,
+          fmt::format("{}: ended with {}", loaded.hostile->name,
+                      result.error ? fmt::format("{}: {}", RunErrorCodeName(result.error->code),
+                                                 result.error->message)
+                                   : "a result"));
     }
     return static_cast<double>(end - start) / 1e6 - wall_ms;
   }
 
-  Status CheckHealthy() { return ExpectResult(sandbox_->Execute(healthy_, AddContext(20, 22)), Value(42)); }
+  Status CheckHealthy() {
+    return ExpectResult(sandbox_->Execute(healthy_, AddContext(20, 22)), Value(42));
+  }
   SandboxStats Stats() const { return sandbox_->Stats(); }
 
  private:
   std::unique_ptr<Sandbox> sandbox_;
   ProgramPtr healthy_;
-  CapabilitySet granted_ = *CapabilitySet::Parse({"state:read:*", "state:write:*", "events:emit:*", "ext:memory"});
+  CapabilitySet granted_ =
+      *CapabilitySet::Parse({"state:read:*", "state:write:*", "events:emit:*", "ext:memory"});
   std::shared_ptr<Extension> extension_ = std::make_shared<MemoryExtension>();
 };
 
@@ -116,7 +120,8 @@ Status MeasureHostile(const Bench& bench) {
   for (const HostileProgram& hostile : testing::HostilePrograms()) {
     if (!hostile.whole) survive(hostile, true);
   }
-  if (wrong != 0) return Fail(Code::kInternal, fmt::format("{} hostile programs ended wrongly", wrong));
+  if (wrong != 0)
+    return Fail(Code::kInternal, fmt::format("{} hostile programs ended wrongly", wrong));
   bench.emit("kill_overshoot_ms_max", worst,
              {{"programs", std::uint64_t{runnable.size()}},
               {"worst", worst_name},
@@ -128,14 +133,16 @@ Status MeasureHostile(const Bench& bench) {
   const int runs = bench.options.quick ? 500 : 10'000;
   constexpr double kShortWallMs = 3;
   for (int i = 0; i < runs; ++i) {
-    NEXUS_TRY_STATUS(arena.Run(runnable[static_cast<std::size_t>(i) % runnable.size()], kShortWallMs));
+    NEXUS_TRY_STATUS(
+        arena.Run(runnable[static_cast<std::size_t>(i) % runnable.size()], kShortWallMs));
     if (i % 20 == 0) NEXUS_TRY_STATUS(arena.CheckHealthy());
   }
   NEXUS_TRY_STATUS(arena.CheckHealthy());
   NEXUS_TRY(const std::int64_t peak, PeakKb());
   NEXUS_TRY(const std::int64_t after, MemoryKb("Rss"));
 
-  // Text that is hard on the compiler and on what reads programs before it: not runs, so told apart.
+  // Text that is hard on the compiler and on what reads programs before it: not runs, so told
+  // apart.
   NEXUS_TRY_STATUS(ResetPeak());
   double slowest_load_ms = 0;
   for (const HostileProgram& hostile : testing::HostilePrograms()) {
@@ -144,7 +151,8 @@ Status MeasureHostile(const Bench& bench) {
     survive(hostile, false);
     slowest_load_ms = std::max(slowest_load_ms, static_cast<double>(NowNs() - start) / 1e6);
   }
-  if (wrong != 0) return Fail(Code::kInternal, fmt::format("{} hostile sources ended wrongly", wrong));
+  if (wrong != 0)
+    return Fail(Code::kInternal, fmt::format("{} hostile sources ended wrongly", wrong));
   NEXUS_TRY(const std::int64_t compiler_peak, PeakKb());
   const auto mb = [](std::int64_t kb) { return static_cast<double>(kb) / 1024; };
   bench.emit("hostile_rss_growth_mb", mb(peak - before),

@@ -27,8 +27,9 @@ Result<std::filesystem::path> NativeProgram(const Bench& bench) {
   const std::filesystem::path guest = SourceDir() / "guest";
   const std::filesystem::path quickjs = QuickJsDir();
   std::error_code error;
-  std::vector<std::filesystem::path> inputs = {guest / "build-native.sh", guest / "native_kernels.c",
-                                               quickjs / "quickjs.c", quickjs / "VERSION"};
+  std::vector<std::filesystem::path> inputs = {guest / "build-native.sh",
+                                               guest / "native_kernels.c", quickjs / "quickjs.c",
+                                               quickjs / "VERSION"};
   for (const auto& entry : std::filesystem::directory_iterator(guest / "patches", error)) {
     inputs.push_back(entry.path());
   }
@@ -47,8 +48,10 @@ Result<std::filesystem::path> NativeProgram(const Bench& bench) {
   NEXUS_TRY(Process build, Process::Start({"sh", (guest / "build-native.sh").string(),
                                            quickjs.string(), folder.string()}));
   if (const int status = build.Wait(); status != 0) {
-    return Fail(Code::kUnavailable,
-                fmt::format("guest/build-native.sh: failed with status {}: gcc and patch are needed", status));
+    return Fail(
+        Code::kUnavailable,
+        fmt::format("guest/build-native.sh: failed with status {}: gcc and patch are needed",
+                    status));
   }
   return program;
 }
@@ -64,7 +67,8 @@ Result<Timed> RunNative(const std::filesystem::path& program, const char* kernel
                                              std::to_string(rounds), kernel}));
   NEXUS_TRY(const std::string line, process.ReadLine());
   NEXUS_TRY(const Value figure, ParseJson(line));
-  return Timed{.ms = figure.NumberOr("ms", 0), .checksum = std::string(figure.StringOr("checksum", ""))};
+  return Timed{.ms = figure.NumberOr("ms", 0),
+               .checksum = std::string(figure.StringOr("checksum", ""))};
 }
 
 Result<Timed> RunSandboxed(Sandbox& sandbox, const ProgramPtr& program, const char* kernel) {
@@ -75,7 +79,8 @@ Result<Timed> RunSandboxed(Sandbox& sandbox, const ProgramPtr& program, const ch
   const std::int64_t end = CpuNs();
   const std::string* const checksum = result.return_value.As<std::string>();
   if (checksum == nullptr) {
-    return Fail(Code::kInternal, fmt::format("kernel {}: {}", kernel, result.error ? result.error->message : "no checksum"));
+    return Fail(Code::kInternal, fmt::format("kernel {}: {}", kernel,
+                                             result.error ? result.error->message : "no checksum"));
   }
   return Timed{.ms = static_cast<double>(end - start) / 1e6, .checksum = *checksum};
 }
@@ -108,8 +113,9 @@ Status MeasureKernels(const Bench& bench) {
       for (int repeat = 0; repeat < repeats; ++repeat) {
         NEXUS_TRY(const Timed got, RunSandboxed(*sandbox, program, kKernels[k]));
         if (got.checksum != expected.checksum) {
-          return Fail(Code::kInternal, fmt::format("kernel {}: the sandbox computed {}, the native build {}",
-                                                   kKernels[k], got.checksum, expected.checksum));
+          return Fail(Code::kInternal,
+                      fmt::format("kernel {}: the sandbox computed {}, the native build {}",
+                                  kKernels[k], got.checksum, expected.checksum));
         }
         ours[k] = std::min(ours[k], got.ms);
       }
@@ -122,7 +128,9 @@ Status MeasureKernels(const Bench& bench) {
     const double ratio = ours[k] / theirs[k];
     log_sum += std::log(ratio);
     worst = std::max(worst, ratio);
-    details.Append(kKernels[k], Value::Object({{"ratio", ratio}, {"ours_ms", ours[k]}, {"native_ms", theirs[k]}}));
+    details.Append(
+        kKernels[k],
+        Value::Object({{"ratio", ratio}, {"ours_ms", ours[k]}, {"native_ms", theirs[k]}}));
   }
   details.Append("best_of", rounds * repeats);
   bench.emit("kernels_geomean_ratio", std::exp(log_sum / kKernels.size()), details);

@@ -59,7 +59,8 @@ Status MeasureIdleInstances(const Bench& bench) {
   const std::size_t live = sandbox->Stats().instances_live - live_before;
   phases.arrive_and_wait();
   threads.clear();
-  if (wrong != 0) return Fail(Code::kInternal, fmt::format("{} runs gave a wrong answer", wrong.load()));
+  if (wrong != 0)
+    return Fail(Code::kInternal, fmt::format("{} runs gave a wrong answer", wrong.load()));
   if (live != static_cast<std::size_t>(instances)) {
     return Fail(Code::kInternal, fmt::format("{} instances are live, not {}", live, instances));
   }

@@ -1,4 +1,5 @@
-// The npm packages that give each run its own WebAssembly instance or isolate, beside ours, in turns.
+// The npm packages that give each run its own WebAssembly instance or isolate, beside ours, in
+// turns.
 #include <fmt/format.h>
 
 #include <array>
@@ -30,9 +31,10 @@ struct Peer {
 };
 
 Result<Peer> StartPeer(const char* name, const std::filesystem::path& packages) {
-  NEXUS_TRY(Process process,
-            Process::Start({"node", (SourceDir() / "benchmarks" / "peers" / "serve.mjs").string(), name},
-                           {"NEXUS_BENCH_PEERS=" + packages.string()}));
+  NEXUS_TRY(
+      Process process,
+      Process::Start({"node", (SourceDir() / "benchmarks" / "peers" / "serve.mjs").string(), name},
+                     {"NEXUS_BENCH_PEERS=" + packages.string()}));
   NEXUS_TRY(const std::string line, process.ReadLine());
   if (line != "ready") return Fail(Code::kUnavailable, line);
   return Peer{.name = name, .process = std::move(process), .round_medians = {}};
@@ -78,9 +80,10 @@ Status InstallPeers(const Bench& bench) {
                                              "--no-fund", "--loglevel=error"},
                                             {}, packages));
   if (const int status = install.Wait(); status != 0) {
-    return Fail(Code::kUnavailable, fmt::format("npm install in {}: failed with status {}: the packages "
-                                                "come from the npm registry",
-                                                packages.string(), status));
+    return Fail(Code::kUnavailable,
+                fmt::format("npm install in {}: failed with status {}: the packages "
+                            "come from the npm registry",
+                            packages.string(), status));
   }
   bench.note("compiling isolated-vm (some minutes; without it the other peers are compared)");
   NEXUS_TRY(Process build, Process::Start({"npm", "rebuild", "isolated-vm", "--loglevel=error"},
@@ -93,8 +96,9 @@ Status MeasurePeers(const Bench& bench) {
   NEXUS_TRY(const std::filesystem::path packages, PeersDir());
   std::error_code error;
   if (!std::filesystem::exists(packages / "node_modules", error)) {
-    bench.note("best_npm_peer_ratio: the npm packages to compare with are not installed: run "
-               "`nexus bench sandbox --setup` (Node.js 20 and the npm registry are needed)");
+    bench.note(
+        "best_npm_peer_ratio: the npm packages to compare with are not installed: run "
+        "`nexus bench sandbox --setup` (Node.js 20 and the npm registry are needed)");
     return {};
   }
   std::vector<Peer> peers;

@@ -40,14 +40,16 @@ Status MeasureSnapshots(const Bench& bench) {
       NEXUS_TRY_STATUS(WriteFileAtomic(SnapshotPath(folder.path(), i), snapshot));
       NEXUS_TRY_STATUS(FinishSuspended(*suspended.run, i));  // A snapshot does not end the run.
     }
-    bench.emit("snapshot_bytes", bytes.Median(),
-               {{"samples", kSnapshots}, {"max", bytes.Max()}, {"snapshot_us", snapshot_us.Median()}});
+    bench.emit(
+        "snapshot_bytes", bytes.Median(),
+        {{"samples", kSnapshots}, {"max", bytes.Max()}, {"snapshot_us", snapshot_us.Median()}});
   }
-  std::vector<std::string> arguments = {"/proc/self/exe", "bench", "sandbox", "--json",
-                                        "--only", "snapshot_restore_p50"};
+  std::vector<std::string> arguments = {"/proc/self/exe", "bench",  "sandbox",
+                                        "--json",         "--only", "snapshot_restore_p50"};
   if (bench.options.quick) arguments.emplace_back("--quick");
-  NEXUS_TRY(Process other,
-            Process::Start(arguments, {fmt::format("{}={}", kFolderVariable, folder.path().string())}));
+  NEXUS_TRY(
+      Process other,
+      Process::Start(arguments, {fmt::format("{}={}", kFolderVariable, folder.path().string())}));
   NEXUS_TRY(const std::string line, other.ReadLine());
   NEXUS_TRY(const Value figure, ParseJson(line));
   if (other.Wait() != 0 || figure.NumberOr("value", -1) <= 0) {

@@ -71,7 +71,8 @@ Result<Process> Process::Start(const std::vector<std::string>& arguments,
   process.out_ = from_child[0];
   if (failed != 0) {
     process.pid_ = -1;
-    return Fail(Code::kNotFound, arguments.front() + ": cannot be started: " + std::strerror(failed));
+    return Fail(Code::kNotFound,
+                arguments.front() + ": cannot be started: " + std::strerror(failed));
   }
   return process;
 }

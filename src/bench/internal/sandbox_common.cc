@@ -13,18 +13,19 @@ Result<std::unique_ptr<Sandbox>> MakeBenchSandbox(SandboxOptions options) {
 
 Result<ProgramPtr> LoadProgram(Sandbox& sandbox, std::string name, std::string text,
                                Limits limits) {
-  auto program = sandbox.Load(
-      {.name = std::move(name), .text = std::move(text), .limits = std::move(limits)});
+  auto program =
+      sandbox.Load({.name = std::move(name), .text = std::move(text), .limits = std::move(limits)});
   if (!program) {
-    return Fail(Code::kInternal,
-                fmt::format("load {}: {}", program.error().error.file, program.error().error.message));
+    return Fail(Code::kInternal, fmt::format("load {}: {}", program.error().error.file,
+                                             program.error().error.message));
   }
   return *std::move(program);
 }
 
 ExecutionContext AddContext(int a, int b) {
   static const CapabilitySet granted = [] {
-    auto set = CapabilitySet::Parse({"state:read:*", "state:write:total", "events:emit:*", "ext:http"});
+    auto set =
+        CapabilitySet::Parse({"state:read:*", "state:write:total", "events:emit:*", "ext:http"});
     NEXUS_CHECK(set.has_value());
     return *std::move(set);
   }();
@@ -38,10 +39,11 @@ ExecutionContext AddContext(int a, int b) {
 
 Status ExpectResult(const RunResult& result, const Value& expected) {
   if (result.status == RunStatus::kSuccess && result.return_value == expected) return {};
-  const std::string got =
-      result.error ? fmt::format("{}: {}", RunErrorCodeName(result.error->code), result.error->message)
-                   : ToJson(result.return_value);
-  return Fail(Code::kInternal, fmt::format("wrong answer: expected {}, got {}", ToJson(expected), got));
+  const std::string got = result.error ? fmt::format("{}: {}", RunErrorCodeName(result.error->code),
+                                                     result.error->message)
+                                       : ToJson(result.return_value);
+  return Fail(Code::kInternal,
+              fmt::format("wrong answer: expected {}, got {}", ToJson(expected), got));
 }
 
 Limits NamedLimits(std::initializer_list<std::pair<const char*, const char*>> named) {

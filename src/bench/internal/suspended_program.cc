@@ -37,8 +37,8 @@ Result<SuspendedRun> Suspend(Sandbox& sandbox, const ProgramPtr& program,
                          .suspension_id = {}};
   const RunResult result = suspended.run->Start();
   if (result.status != RunStatus::kSuspended || result.suspensions.size() != 1) {
-    return Fail(Code::kInternal,
-                "the program did not suspend: " + (result.error ? result.error->message : "it ended"));
+    return Fail(Code::kInternal, "the program did not suspend: " +
+                                     (result.error ? result.error->message : "it ended"));
   }
   suspended.suspension_id = result.suspensions.front().suspension_id;
   return suspended;
@@ -48,8 +48,8 @@ Status FinishSuspended(Run& run, int n) {
   if (run.suspensions().size() != 1) return Fail(Code::kInternal, "the run waits for nothing");
   NEXUS_TRY(const RunResult result,
             run.Resume(run.suspensions().front().suspension_id, Answer::Ok(Value("yes"))));
-  const ValueArray expected = {"yes", 8 * n + 28, true, true, true, 2 * n + 1, true, 20,
-                               "item " + std::to_string(19 + n)};
+  const ValueArray expected = {
+      "yes", 8 * n + 28, true, true, true, 2 * n + 1, true, 20, "item " + std::to_string(19 + n)};
   return ExpectResult(result, Value(expected));
 }
 

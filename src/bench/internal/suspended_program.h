@@ -9,7 +9,8 @@
 
 namespace nexus::bench {
 
-/// Waits with a Map, closures and 40 locals alive; afterwards all of them are needed for the result.
+/// Waits with a Map, closures and 40 locals alive; afterwards all of them are needed for the
+/// result.
 extern const char* const kSuspendedProgram;
 
 struct SuspendedRun {

@@ -104,8 +104,8 @@ BytecodePtr BytecodeCache::Find(const std::string& key) {
         ++stats_.disk_hits;
         return bytecode;
       }
-      Log(Severity::kWarn, "bytecode cache: file discarded", {{"path", PathOf(key).string()},
-                      {"why", decoded.error().message()}});
+      Log(Severity::kWarn, "bytecode cache: file discarded",
+          {{"path", PathOf(key).string()}, {"why", decoded.error().message()}});
       std::error_code ignored;
       std::filesystem::remove(PathOf(key), ignored);
       const std::lock_guard lock(mutex_);
@@ -121,7 +121,8 @@ void BytecodeCache::Store(const std::string& key, BytecodePtr bytecode) {
   if (!folder_.empty()) {
     const std::string file = EncodeBytecodeFile(key, *bytecode, signing_key_);
     if (const Status written = WriteFileAtomic(PathOf(key), file, {.sync = false}); !written) {
-      Log(Severity::kWarn, "bytecode cache: file not written", {{"why", written.error().message()}});
+      Log(Severity::kWarn, "bytecode cache: file not written",
+          {{"why", written.error().message()}});
       const std::lock_guard lock(mutex_);
       ++stats_.write_failures;
     }

@@ -2,8 +2,8 @@
 /// Compiled programs by key, in memory and on disk. Format of the files: docs/format/bytecode.md.
 ///
 /// A cache file is code that will run, so a file counts only when its HMAC under the installation's
-/// key fits; a corrupt or planted one is discarded, counted and compiled again. Guests cannot supply
-/// bytecode: nothing but this folder and the compiler is read.
+/// key fits; a corrupt or planted one is discarded, counted and compiled again. Guests cannot
+/// supply bytecode: nothing but this folder and the compiler is read.
 
 #include <cstdint>
 #include <filesystem>
@@ -42,7 +42,8 @@ class BytecodeCache {
 
   /// Null when neither memory nor disk has a sound entry for `key` (64 hex digits).
   BytecodePtr Find(const std::string& key);
-  /// Once in a while the oldest files beyond kFilesMax are removed. A full disk costs the file, not the program: the failure is counted and logged.
+  /// Once in a while the oldest files beyond kFilesMax are removed. A full disk costs the file, not
+  /// the program: the failure is counted and logged.
   void Store(const std::string& key, BytecodePtr bytecode);
   void DropMemory();
   BytecodeCacheStats Stats() const;

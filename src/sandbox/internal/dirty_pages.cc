@@ -43,9 +43,12 @@ void AppendRange(std::vector<PageRange>& out, std::uint32_t first, std::uint32_t
 
 std::string_view DirtyPageSourceName(DirtyPageSource source) {
   switch (source) {
-    case DirtyPageSource::kPagemapScan: return "PAGEMAP_SCAN";
-    case DirtyPageSource::kPagemapFile: return "/proc/self/pagemap";
-    case DirtyPageSource::kNone: return "re-mapping";
+    case DirtyPageSource::kPagemapScan:
+      return "PAGEMAP_SCAN";
+    case DirtyPageSource::kPagemapFile:
+      return "/proc/self/pagemap";
+    case DirtyPageSource::kNone:
+      return "re-mapping";
   }
   NEXUS_CHECK(false, "unknown dirty page source");
 }
@@ -55,15 +58,13 @@ Result<DirtyPages> DirtyPages::Open(std::optional<DirtyPageSource> wanted) {
                                   DirtyPageSource::kNone};
   for (const DirtyPageSource source : kByCost) {
     if (wanted && *wanted != source) continue;
-    const int fd = source == DirtyPageSource::kNone
-                       ? -1
-                       : open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+    const int fd =
+        source == DirtyPageSource::kNone ? -1 : open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
     DirtyPages pages(source, fd);
     if (source == DirtyPageSource::kNone || (fd >= 0 && pages.Works())) return pages;
   }
-  return Fail(Code::kUnavailable,
-              "dirty pages by " + std::string(DirtyPageSourceName(*wanted)) +
-                  ": this kernel does not offer it: choose auto");
+  return Fail(Code::kUnavailable, "dirty pages by " + std::string(DirtyPageSourceName(*wanted)) +
+                                      ": this kernel does not offer it: choose auto");
 }
 
 DirtyPages::DirtyPages(DirtyPages&& other) noexcept
@@ -101,9 +102,12 @@ bool DirtyPages::Find(const std::uint8_t* base, std::size_t bytes,
                       std::vector<PageRange>& out) const {
   out.clear();
   switch (source_) {
-    case DirtyPageSource::kPagemapScan: return FindByScan(base, bytes, out);
-    case DirtyPageSource::kPagemapFile: return FindByFile(base, bytes, out);
-    case DirtyPageSource::kNone: break;
+    case DirtyPageSource::kPagemapScan:
+      return FindByScan(base, bytes, out);
+    case DirtyPageSource::kPagemapFile:
+      return FindByFile(base, bytes, out);
+    case DirtyPageSource::kNone:
+      break;
   }
   return false;
 }

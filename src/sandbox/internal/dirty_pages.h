@@ -3,7 +3,8 @@
 ///
 /// A private mapping of a memfd copies a page when it is first written; such pages are anonymous,
 /// untouched ones still belong to the file. Linux 6.7 lists them with one ioctl (PAGEMAP_SCAN);
-/// before, /proc/self/pagemap gives a word a page. Where neither is to be had, the caller maps anew.
+/// before, /proc/self/pagemap gives a word a page. Where neither is to be had, the caller maps
+/// anew.
 
 #include <cstddef>
 #include <cstdint>

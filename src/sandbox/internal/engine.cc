@@ -43,8 +43,8 @@ struct Name {
 };
 
 constexpr std::array<const char*, kExportCount> kExportNames = {
-    "nx_mailbox", "nx_init", "nx_alloc", "nx_compile", "nx_load", "nx_run", "nx_resume",
-    "nx_collect"};
+    "nx_mailbox", "nx_init", "nx_alloc",  "nx_compile",
+    "nx_load",    "nx_run",  "nx_resume", "nx_collect"};
 constexpr std::array<std::uint32_t, kExportCount> kExportArity = {0, 2, 1, 3, 2, 2, 4, 0};
 
 std::string Message(WasmEdge_Result result) { return WasmEdge_ResultGetMessage(result); }
@@ -124,7 +124,8 @@ struct HostCallThunk {
   static WasmEdge_Result Call(void* data, const WasmEdge_CallingFrameContext*,
                               const WasmEdge_Value* in, WasmEdge_Value* out) {
     const auto* const group = static_cast<const InstanceGroup*>(data);
-    if (group->port_ == nullptr) return WasmEdge_ResultGen(WasmEdge_ErrCategory_UserLevelError, kTrapUserCode);
+    if (group->port_ == nullptr)
+      return WasmEdge_ResultGen(WasmEdge_ErrCategory_UserLevelError, kTrapUserCode);
     const auto p = static_cast<std::uint32_t>(WasmEdge_ValueGetI32(in[2]));
     const auto n = static_cast<std::uint32_t>(WasmEdge_ValueGetI32(in[3]));
     std::uint8_t* bytes = nullptr;
@@ -144,7 +145,8 @@ struct HostCallThunk {
     } catch (...) {
       Log(Severity::kError, "host call threw");
     }
-    if (reply == HostPort::kTrap) return WasmEdge_ResultGen(WasmEdge_ErrCategory_UserLevelError, kTrapUserCode);
+    if (reply == HostPort::kTrap)
+      return WasmEdge_ResultGen(WasmEdge_ErrCategory_UserLevelError, kTrapUserCode);
     out[0] = WasmEdge_ValueGenI32(static_cast<std::int32_t>(reply));
     return WasmEdge_Result_Success;
   }
@@ -186,8 +188,8 @@ InstanceGroup::Instance::~Instance() = default;
 Result<std::unique_ptr<Instance>> InstanceGroup::CreateInstance(std::size_t memory_bytes) {
   NEXUS_CHECK(memory_bytes % kWasmPageBytes == 0);
   WasmEdge_ModuleInstanceContext* module = nullptr;
-  const WasmEdge_Result result = WasmEdge_ExecutorInstantiate(
-      handles_->executor.get(), &module, handles_->store.get(), handles_->ast);
+  const WasmEdge_Result result = WasmEdge_ExecutorInstantiate(handles_->executor.get(), &module,
+                                                              handles_->store.get(), handles_->ast);
   if (!WasmEdge_ResultOK(result)) {
     return Fail(Code::kUnavailable, "create an instance: " + Message(result) +
                                         ": each reserves 12 GiB of address space: keep fewer "
@@ -224,9 +226,8 @@ Result<std::unique_ptr<Instance>> InstanceGroup::CreateInstance(std::size_t memo
     return Fail(Code::kInvalidArgument,
                 "limit memory: the guest itself needs " + std::to_string(pages / 16) + " MiB");
   }
-  if (wanted > pages &&
-      !WasmEdge_ResultOK(WasmEdge_MemoryInstanceGrowPage(
-          memory, static_cast<std::uint32_t>(wanted - pages)))) {
+  if (wanted > pages && !WasmEdge_ResultOK(WasmEdge_MemoryInstanceGrowPage(
+                            memory, static_cast<std::uint32_t>(wanted - pages)))) {
     return Fail(Code::kUnavailable, "create an instance: no address space for its memory");
   }
   instance->memory_ = WasmEdge_MemoryInstanceGetPointer(memory, 0, 1);
@@ -238,9 +239,9 @@ Result<std::unique_ptr<Instance>> InstanceGroup::CreateInstance(std::size_t memo
 CallOutcome InstanceGroup::Instance::Call(Export function, std::int32_t a, std::int32_t b,
                                           std::int32_t c, std::int32_t d) {
   const auto index = static_cast<std::size_t>(function);
-  const std::array<WasmEdge_Value, 4> arguments = {
-      WasmEdge_ValueGenI32(a), WasmEdge_ValueGenI32(b), WasmEdge_ValueGenI32(c),
-      WasmEdge_ValueGenI32(d)};
+  const std::array<WasmEdge_Value, 4> arguments = {WasmEdge_ValueGenI32(a), WasmEdge_ValueGenI32(b),
+                                                   WasmEdge_ValueGenI32(c),
+                                                   WasmEdge_ValueGenI32(d)};
   WasmEdge_Value returned{};
   const WasmEdge_Result result =
       WasmEdge_ExecutorInvoke(handles_->executor, handles_->functions[index], arguments.data(),
@@ -255,8 +256,8 @@ CallOutcome InstanceGroup::Instance::Call(Export function, std::int32_t a, std::
 
 CallOutcome InstanceGroup::Instance::Initialize() {
   if (handles_->initialize == nullptr) return {.trap_message = {}};
-  const WasmEdge_Result result = WasmEdge_ExecutorInvoke(handles_->executor, handles_->initialize,
-                                                         nullptr, 0, nullptr, 0);
+  const WasmEdge_Result result =
+      WasmEdge_ExecutorInvoke(handles_->executor, handles_->initialize, nullptr, 0, nullptr, 0);
   if (WasmEdge_ResultOK(result)) return {.trap_message = {}};
   return {.trapped = true,
           .trap_code = WasmEdge_ResultGetCode(result),

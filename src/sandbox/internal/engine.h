@@ -30,7 +30,14 @@ class HostPort {
 
 /// The exports of guest/abi.h.
 enum class Export : std::uint8_t {
-  kMailbox, kInit, kAlloc, kCompile, kLoad, kRun, kResume, kCollect,
+  kMailbox,
+  kInit,
+  kAlloc,
+  kCompile,
+  kLoad,
+  kRun,
+  kResume,
+  kCollect,
 };
 inline constexpr int kExportCount = 8;
 
@@ -45,7 +52,7 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
 
   const std::string& guest_hash() const { return guest_hash_; }  ///< Hex SHA-256 of the file.
-  static std::string Version();                                   ///< "WasmEdge 0.14.1"
+  static std::string Version();                                  ///< "WasmEdge 0.14.1"
   const AddressRange& code() const { return code_; }
 
  private:
@@ -60,7 +67,7 @@ class Engine {
 /// How a call into the guest ended.
 struct CallOutcome {
   bool trapped = false;
-  std::int32_t value = 0;    ///< When not trapped.
+  std::int32_t value = 0;  ///< When not trapped.
   std::uint32_t trap_code = 0;
   std::string_view trap_message;  ///< Static text of the engine.
 };

@@ -36,8 +36,7 @@ bool TakeNumber(std::string_view& text, std::uint32_t& number) {
 SourcePosition PositionFrom(double line, double column) {
   const auto sound = [](double n) { return n >= 1 && n < 4e9; };
   if (!sound(line)) return {};
-  return {static_cast<std::uint32_t>(line),
-          sound(column) ? static_cast<std::uint32_t>(column) : 1};
+  return {static_cast<std::uint32_t>(line), sound(column) ? static_cast<std::uint32_t>(column) : 1};
 }
 
 struct AuthorPlace {
@@ -61,15 +60,21 @@ AuthorPlace ToAuthor(const ProgramSpec& spec, SourcePosition at) {
 
 RunErrorCode CodeOf(int kind, std::string_view code_name) {
   switch (kind) {
-    case NX_KIND_SYNTAX: return RunErrorCode::kCompilationError;
-    case NX_KIND_MEMORY: return RunErrorCode::kMemoryLimit;
-    case NX_KIND_STACK: return RunErrorCode::kStackOverflow;
-    case NX_KIND_INTERRUPTED: return RunErrorCode::kTimeout;
-    case NX_KIND_HANDLER: return RunErrorCode::kInvalidHandler;
+    case NX_KIND_SYNTAX:
+      return RunErrorCode::kCompilationError;
+    case NX_KIND_MEMORY:
+      return RunErrorCode::kMemoryLimit;
+    case NX_KIND_STACK:
+      return RunErrorCode::kStackOverflow;
+    case NX_KIND_INTERRUPTED:
+      return RunErrorCode::kTimeout;
+    case NX_KIND_HANDLER:
+      return RunErrorCode::kInvalidHandler;
     case NX_KIND_RESULT:
       return code_name == "RESOURCE_LIMIT" ? RunErrorCode::kResourceLimit
                                            : RunErrorCode::kExecutionError;
-    default: break;
+    default:
+      break;
   }
   // A host error that the program let through keeps its code; no other code can be forged by a
   // program, since limits are the host's to report.
@@ -94,8 +99,8 @@ std::string StackText(const std::vector<StackFrame>& frames, const ProgramSpec& 
   for (const StackFrame& frame : frames) {
     if (frame.file != kGuestFileName) continue;
     const AuthorPlace place = ToAuthor(spec, frame.at);
-    text += "    at " + (frame.function.empty() ? "<anonymous>" : frame.function) + " (" +
-            place.file;
+    text +=
+        "    at " + (frame.function.empty() ? "<anonymous>" : frame.function) + " (" + place.file;
     if (place.at.known()) {
       text += ":" + std::to_string(place.at.line) + ":" + std::to_string(place.at.column);
     }
@@ -115,8 +120,8 @@ std::vector<StackFrame> ParseStack(std::string_view stack) {
     if (!line.starts_with("at ")) continue;
     line.remove_prefix(3);
     StackFrame frame;
-    if (const std::size_t open = line.rfind(" ("); open != std::string_view::npos &&
-                                                   line.ends_with(')')) {
+    if (const std::size_t open = line.rfind(" (");
+        open != std::string_view::npos && line.ends_with(')')) {
       frame.function = line.substr(0, open);
       line = line.substr(open + 2, line.size() - open - 3);
     }
@@ -145,7 +150,8 @@ RunError ReportGuestError(const Value& guest_error, const ProgramSpec& spec) {
   error.cause = guest_error.StringOr("cause", "");
 
   const std::vector<StackFrame> frames = ParseStack(guest_error.StringOr("stack", ""));
-  SourcePosition at = PositionFrom(guest_error.NumberOr("line", 0), guest_error.NumberOr("column", 0));
+  SourcePosition at =
+      PositionFrom(guest_error.NumberOr("line", 0), guest_error.NumberOr("column", 0));
   if (!at.known()) {
     for (const StackFrame& frame : frames) {
       if (frame.file == kGuestFileName && frame.at.known()) {

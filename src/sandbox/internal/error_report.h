@@ -1,6 +1,6 @@
 #pragma once
-/// Turns what the guest says of an error into the author's terms: their file, line and column, their
-/// frames, and the lines around the place.
+/// Turns what the guest says of an error into the author's terms: their file, line and column,
+/// their frames, and the lines around the place.
 
 #include <string>
 #include <string_view>
@@ -20,8 +20,8 @@ struct StackFrame {
 };
 std::vector<StackFrame> ParseStack(std::string_view stack);
 
-/// The error object of docs/format/guest-abi.md as a RunError. Anything missing or of the wrong type
-/// in it is left out: the guest is not trusted.
+/// The error object of docs/format/guest-abi.md as a RunError. Anything missing or of the wrong
+/// type in it is left out: the guest is not trusted.
 RunError ReportGuestError(const Value& guest_error, const ProgramSpec& spec);
 
 }  // namespace nexus::internal

@@ -21,8 +21,8 @@ constexpr std::size_t kCodeRangesMax = 16;
 thread_local GuestFrame* t_frame = nullptr;
 
 struct FaultActions {
-  struct sigaction before_engine {};
-  struct sigaction engine {};
+  struct sigaction before_engine{};
+  struct sigaction engine{};
 };
 // Written before any guest runs on more than one thread, read by handlers: plain data.
 std::array<FaultActions, kFaultSignals.size()> g_actions;
@@ -39,8 +39,7 @@ FaultActions& ActionsOf(int signal) {
 }
 
 std::uintptr_t ProgramCounter(void* context) {
-  return static_cast<std::uintptr_t>(
-      static_cast<ucontext_t*>(context)->uc_mcontext.gregs[REG_RIP]);
+  return static_cast<std::uintptr_t>(static_cast<ucontext_t*>(context)->uc_mcontext.gregs[REG_RIP]);
 }
 
 // True when the fault is the guest's doing: host C++ is not on the stack above the engine's frame,
@@ -69,7 +68,7 @@ void OnFault(int signal, siginfo_t* info, void* context) {
     return;
   }
   // Back to the default action; returning repeats the fault and ends the process with a core.
-  struct sigaction standard {};
+  struct sigaction standard{};
   standard.sa_handler = SIG_DFL;
   sigaction(signal, &standard, nullptr);
 }
@@ -107,7 +106,8 @@ GuestFrame* CurrentGuestFrame() { return t_frame; }
 void SetCurrentGuestFrame(GuestFrame* frame) { t_frame = frame; }
 
 void EnsureAlternateSignalStack() {
-  if (t_alternate_stack.block != nullptr) [[likely]] return;
+  if (t_alternate_stack.block != nullptr) [[likely]]
+    return;
   stack_t current{};
   sigaltstack(nullptr, &current);
   if ((current.ss_flags & SS_DISABLE) == 0 && current.ss_size >= kAlternateStackBytes / 2) return;
@@ -141,12 +141,12 @@ Status TakeOverFaultSignals() {
                   "engine: it installed no handler for signal " + std::to_string(kFaultSignals[i]) +
                       " while a guest runs: this engine version cannot be used");
     }
-    struct sigaction ours {};
+    struct sigaction ours{};
     ours.sa_sigaction = &OnFault;
     ours.sa_flags = SA_SIGINFO | SA_ONSTACK;
     NEXUS_CHECK(sigaction(kFaultSignals[i], &ours, nullptr) == 0);
   }
-  struct sigaction kill {};
+  struct sigaction kill{};
   kill.sa_sigaction = &OnKillSignal;
   kill.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
   NEXUS_CHECK(sigaction(kKillSignal, &kill, nullptr) == 0);

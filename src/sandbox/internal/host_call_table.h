@@ -1,5 +1,6 @@
 #pragma once
-/// The table of guest/host_calls.def as the host sees it: one entry for each way out of the sandbox.
+/// The table of guest/host_calls.def as the host sees it: one entry for each way out of the
+/// sandbox.
 
 #include <array>
 #include <cstdint>

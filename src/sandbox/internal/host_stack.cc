@@ -81,9 +81,7 @@ HostStack::HostStack(std::uintptr_t low, std::uintptr_t top) : low_(low), top_(t
   PlaceMark();
 }
 
-HostStack::~HostStack() {
-  munmap(reinterpret_cast<void*>(guard_low()), top_ - guard_low());
-}
+HostStack::~HostStack() { munmap(reinterpret_cast<void*>(guard_low()), top_ - guard_low()); }
 
 void HostStack::PlaceMark() {
   auto* const words = reinterpret_cast<std::uint64_t*>(top_ - kKeptBytes - kMarkBytes);
@@ -101,7 +99,8 @@ bool HostStack::MarkUntouched() const {
 }
 
 void HostStack::TrimAfterRun() {
-  if (MarkUntouched()) [[likely]] return;
+  if (MarkUntouched()) [[likely]]
+    return;
   madvise(reinterpret_cast<void*>(low_), top_ - kKeptBytes - low_, MADV_DONTNEED);
   PlaceMark();
 }

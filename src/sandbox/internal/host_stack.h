@@ -2,8 +2,8 @@
 /// The host stack guest code runs on.
 ///
 /// Ahead-of-time compiled WebAssembly uses the host's own stack, about 16 bytes for each byte of
-/// guest stack. A thread's usual 8 MiB would not hold a guest recursion of 1 MiB, so guests run on a
-/// stack of their own with a guard below; any thread of the embedding program can call in.
+/// guest stack. A thread's usual 8 MiB would not hold a guest recursion of 1 MiB, so guests run on
+/// a stack of their own with a guard below; any thread of the embedding program can call in.
 
 #include <cstddef>
 #include <cstdint>

@@ -295,8 +295,8 @@ std::shared_ptr<const Image> Slot::CaptureImage(const DirtyPages& dirty,
   if (image->changed_pages().size() <= shared_pages_max) return image;
   std::uint32_t pages = image_->base().used_pages();
   if (!found_.empty()) pages = std::max(pages, found_.back().first + found_.back().count);
-  auto own_base = BaseImage::Capture(image_->base().file(), *instance_, image_->base().mailbox(),
-                                     pages);
+  auto own_base =
+      BaseImage::Capture(image_->base().file(), *instance_, image_->base().mailbox(), pages);
   if (!own_base) return nullptr;
   return Image::Of(*std::move(own_base));
 }

@@ -2,8 +2,8 @@
 /// Images: the guest's linear memory at the moment from which runs start.
 ///
 /// A base image is the guest just initialised, one a memory size; it lies in a memfd that every
-/// instance maps privately, so instances share what they do not write. A program's image is its base
-/// plus the pages that loading the program changed. Keeping only the difference makes an image
+/// instance maps privately, so instances share what they do not write. A program's image is its
+/// base plus the pages that loading the program changed. Keeping only the difference makes an image
 /// small, and lets an instance go from one program to another by copying a few pages instead of
 /// mapping anew, which costs ten times as much.
 
@@ -30,8 +30,8 @@ class ImageFile {
   ImageFile& operator=(const ImageFile&) = delete;
 
   int fd() const { return fd_; }
-  /// Room for `size` bytes (whole pages) behind what is there; where. They read as zeros and take no
-  /// memory until written.
+  /// Room for `size` bytes (whole pages) behind what is there; where. They read as zeros and take
+  /// no memory until written.
   std::uint64_t Reserve(std::size_t size) {
     return end_.fetch_add(size, std::memory_order_relaxed);
   }
@@ -109,9 +109,9 @@ class Image {
   /// Hex SHA-256 over memory size, stack pointer and all pages that are not zero.
   const std::string& hash() const { return hash_; }
   std::size_t held_bytes() const { return content_.size(); }
-  /// This image as one mapping, made when first asked for; null when it cannot be had. A program that
-  /// runs often is mapped from it, so that the pages loading it changed are not copied back after
-  /// every run.
+  /// This image as one mapping, made when first asked for; null when it cannot be had. A program
+  /// that runs often is mapped from it, so that the pages loading it changed are not copied back
+  /// after every run.
   std::shared_ptr<const BaseImage> Flattened() const;
 
  private:

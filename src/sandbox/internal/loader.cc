@@ -25,10 +25,15 @@ class LoaderPort final : public HostPort {
     switch (static_cast<HostOp>(op)) {
       case HostOp::kInterrupt:
         return worker_.lane().stop_reason() == StopReason::kNone ? 0 : 1;
-      case HostOp::kLog: return TakeLog(a, request);
-      case HostOp::kDebug: return 0;
-      case HostOp::kPanic: panic = request.substr(0, 1000); return kTrap;
-      default: return kTrap;  // The guest refuses the rest itself while it loads.
+      case HostOp::kLog:
+        return TakeLog(a, request);
+      case HostOp::kDebug:
+        return 0;
+      case HostOp::kPanic:
+        panic = request.substr(0, 1000);
+        return kTrap;
+      default:
+        return kTrap;  // The guest refuses the rest itself while it loads.
     }
   }
 
@@ -58,8 +63,8 @@ RunError LimitError(RunErrorCode code, Limit limit, std::uint64_t value, std::st
   RunError error;
   error.code = code;
   error.limit = LimitName(limit);
-  error.message = std::string(what) + " its limit " + error.limit + " of " + FormatLimit(limit, value) +
-                  " while the module's top level ran";
+  error.message = std::string(what) + " its limit " + error.limit + " of " +
+                  FormatLimit(limit, value) + " while the module's top level ran";
   return error;
 }
 
@@ -92,8 +97,7 @@ std::expected<LoaderOutput, Sandbox::LoadError> RunLoader(Worker& worker, Slot& 
                                                           Export function, std::string_view input,
                                                           std::int32_t a,
                                                           const LoaderLimits& limits,
-                                                          const ProgramSpec& spec,
-                                                          bool* trapped) {
+                                                          const ProgramSpec& spec, bool* trapped) {
   LoaderPort port(worker, limits.log_bytes);
   const std::uint32_t mailbox = slot.image()->base().mailbox();
   auto& box = *reinterpret_cast<nx_mailbox*>(slot.memory() + mailbox);

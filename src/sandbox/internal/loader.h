@@ -1,6 +1,6 @@
 #pragma once
-/// Guest code that runs outside of any run: compiling a program and running its top level once, when
-/// its image is built. It has no rights; all it can do is log.
+/// Guest code that runs outside of any run: compiling a program and running its top level once,
+/// when its image is built. It has no rights; all it can do is log.
 
 #include <expected>
 #include <string>
@@ -33,7 +33,6 @@ std::expected<LoaderOutput, Sandbox::LoadError> RunLoader(Worker& worker, Slot& 
                                                           Export function, std::string_view input,
                                                           std::int32_t a,
                                                           const LoaderLimits& limits,
-                                                          const ProgramSpec& spec,
-                                                          bool* trapped);
+                                                          const ProgramSpec& spec, bool* trapped);
 
 }  // namespace nexus::internal

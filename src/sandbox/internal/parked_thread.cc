@@ -91,8 +91,8 @@ Status ParkOnce(std::shared_ptr<const Engine> engine) {
   static Parking parking;
   std::thread([engine = std::move(engine)] { Park(engine, parking); }).detach();
   std::unique_lock lock(parking.mutex);
-  const bool settled = parking.changed.wait_for(
-      lock, kParkTimeout, [] { return parking.inside || parking.failed; });
+  const bool settled =
+      parking.changed.wait_for(lock, kParkTimeout, [] { return parking.inside || parking.failed; });
   if (!settled || parking.failed) {
     return Fail(Code::kUnavailable, "engine: no thread could be parked in the guest: " +
                                         (settled ? parking.why : std::string("it took too long")));

@@ -86,7 +86,7 @@ RecordedAnswer ReadAnswer(Fields& fields) {
 RecordedStopEntry ReadStop(Fields& fields) {
   RecordedStopEntry stop;
   stop.how = fields.Byte() == static_cast<char>(RecordedStop::kHard) ? RecordedStop::kHard
-                                                                      : RecordedStop::kSoft;
+                                                                     : RecordedStop::kSoft;
   stop.reason = static_cast<std::uint8_t>(fields.Byte());
   stop.polls = static_cast<std::uint32_t>(fields.Number());
   return stop;
@@ -114,9 +114,9 @@ void RecordingWriter::Begin(const RecordingStart& header) {
     AppendText(bytes_, text);
   }
   for (const std::uint64_t number :
-       {static_cast<std::uint64_t>(header.started_unix_ms), header.memory_bytes,
-        header.stack_bytes, header.heap_bytes, header.result_bytes, header.suspensions_max,
-        header.wall_ms, header.cpu_ms, header.deadline_ms}) {
+       {static_cast<std::uint64_t>(header.started_unix_ms), header.memory_bytes, header.stack_bytes,
+        header.heap_bytes, header.result_bytes, header.suspensions_max, header.wall_ms,
+        header.cpu_ms, header.deadline_ms}) {
     AppendWide(bytes_, number);
   }
   AppendText(bytes_, header.input);
@@ -158,9 +158,9 @@ Result<RecordingReader> RecordingReader::Open(std::string_view bytes) {
     *text = fields.Text();
   }
   header.started_unix_ms = static_cast<std::int64_t>(fields.Wide());
-  for (std::uint64_t* number : {&header.memory_bytes, &header.stack_bytes, &header.heap_bytes,
-                                &header.result_bytes, &header.suspensions_max, &header.wall_ms,
-                                &header.cpu_ms, &header.deadline_ms}) {
+  for (std::uint64_t* number :
+       {&header.memory_bytes, &header.stack_bytes, &header.heap_bytes, &header.result_bytes,
+        &header.suspensions_max, &header.wall_ms, &header.cpu_ms, &header.deadline_ms}) {
     *number = fields.Wide();
   }
   header.input = fields.Text();
@@ -171,10 +171,17 @@ Result<RecordingReader> RecordingReader::Open(std::string_view bytes) {
   Fields walk{bytes};
   while (walk.ok && !walk.rest.empty()) {
     switch (walk.Byte()) {
-      case kHostCallEntry: ReadHostCall(walk); break;
-      case kAnswerEntry: ReadAnswer(walk); break;
-      case kStopEntry: reader.final_stop_ = ReadStop(walk); break;
-      default: return Corrupt("an entry of unknown kind");
+      case kHostCallEntry:
+        ReadHostCall(walk);
+        break;
+      case kAnswerEntry:
+        ReadAnswer(walk);
+        break;
+      case kStopEntry:
+        reader.final_stop_ = ReadStop(walk);
+        break;
+      default:
+        return Corrupt("an entry of unknown kind");
     }
   }
   if (!walk.ok) return Corrupt("an entry is cut off");

@@ -5,8 +5,7 @@
 #include "sandbox/internal/recording.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  auto reader =
-      nexus::internal::RecordingReader::Open({reinterpret_cast<const char*>(data), size});
+  auto reader = nexus::internal::RecordingReader::Open({reinterpret_cast<const char*>(data), size});
   if (!reader) return 0;
   while (!reader->at_end()) {
     const auto call = reader->NextHostCall();

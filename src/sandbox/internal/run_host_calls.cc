@@ -103,13 +103,17 @@ std::int64_t RunImpl::OnHostCall(std::int32_t op, std::int32_t a, std::uint8_t* 
   if (info == nullptr || !worker_->HostStackSuffices()) return kTrap;
   const std::string_view request(reinterpret_cast<const char*>(bytes), n);
   switch (info->op) {
-    case HostOp::kFetch: return FetchReply(bytes, n);
-    case HostOp::kInterrupt: return Interrupted(static_cast<std::uint32_t>(a));
-    case HostOp::kPanic: return Panic(request);
+    case HostOp::kFetch:
+      return FetchReply(bytes, n);
+    case HostOp::kInterrupt:
+      return Interrupted(static_cast<std::uint32_t>(a));
+    case HostOp::kPanic:
+      return Panic(request);
     case HostOp::kDebug:
       Log(Severity::kDebug, "guest output", {{"text", request}});
       return 0;
-    default: break;
+    default:
+      break;
   }
   if (fatal_) return kTrap;  // The run is over; a guest that goes on is lying.
   ++host_call_counts_[static_cast<std::size_t>(op)];
@@ -117,9 +121,10 @@ std::int64_t RunImpl::OnHostCall(std::int32_t op, std::int32_t a, std::uint8_t* 
   reply_.clear();
   reply_is_error_ = false;
   revision_made_ = 0;
-  const std::int64_t code = Count(Limit::kHostCalls)
-                                ? (n <= kRequestBytesMax ? Dispatch(*info, a, request) : TooMuchKept())
-                                : Exhausted(Limit::kHostCalls);
+  const std::int64_t code =
+      Count(Limit::kHostCalls)
+          ? (n <= kRequestBytesMax ? Dispatch(*info, a, request) : TooMuchKept())
+          : Exhausted(Limit::kHostCalls);
   if (context_.record && code != kTrap) {
     recording_.HostCall(op, a, request, static_cast<std::int32_t>(code), reply_, revision_made_);
     BoundRecording();
@@ -168,8 +173,7 @@ Result<Value> RunImpl::TakeValue(std::string_view& bytes) {
   return value;
 }
 
-std::int64_t RunImpl::Dispatch(const HostCallInfo& info, std::int32_t a,
-                               std::string_view bytes) {
+std::int64_t RunImpl::Dispatch(const HostCallInfo& info, std::int32_t a, std::string_view bytes) {
   Request request{.rest = bytes};
   if (info.gate == GateKind::kRight) {
     if (gate_.granted().HasConditions()) gate_.set_now_unix_ms(sandbox_.UnixMs());
@@ -254,20 +258,34 @@ bool RunImpl::Authorize(HostOp op, std::int32_t a, Request& request) {
 
 std::int64_t RunImpl::Perform(HostOp op, std::int32_t a, Request& request) {
   switch (op) {
-    case HostOp::kStateGet: return StateGet(request);
-    case HostOp::kStateSet: return StateSet(request);
-    case HostOp::kStateDelete: return StateDelete(request);
-    case HostOp::kStateHas: return Reply(state_->Has(request.name));
-    case HostOp::kStateKeys: return StateKeys(a);
-    case HostOp::kEmit: return EmitEvent(request);
-    case HostOp::kView: return UpdateView(request);
-    case HostOp::kLog: return WriteLog(a, request);
-    case HostOp::kExtCall: return CallExtension(a, request);
-    case HostOp::kToolCall: return CallTool(a, request);
-    case HostOp::kExtList: return ListExtensions();
-    case HostOp::kExtMethods: return ListMethods(request);
-    case HostOp::kNow: return Reply(static_cast<double>(sandbox_.UnixMs()));
-    default: return Malformed();
+    case HostOp::kStateGet:
+      return StateGet(request);
+    case HostOp::kStateSet:
+      return StateSet(request);
+    case HostOp::kStateDelete:
+      return StateDelete(request);
+    case HostOp::kStateHas:
+      return Reply(state_->Has(request.name));
+    case HostOp::kStateKeys:
+      return StateKeys(a);
+    case HostOp::kEmit:
+      return EmitEvent(request);
+    case HostOp::kView:
+      return UpdateView(request);
+    case HostOp::kLog:
+      return WriteLog(a, request);
+    case HostOp::kExtCall:
+      return CallExtension(a, request);
+    case HostOp::kToolCall:
+      return CallTool(a, request);
+    case HostOp::kExtList:
+      return ListExtensions();
+    case HostOp::kExtMethods:
+      return ListMethods(request);
+    case HostOp::kNow:
+      return Reply(static_cast<double>(sandbox_.UnixMs()));
+    default:
+      return Malformed();
   }
 }
 
@@ -473,14 +491,14 @@ void RunImpl::ApplyEffect(HostOp op, std::int32_t a, std::string_view request,
 }
 
 // Answers from the recording; a request that differs ends the replay.
-std::int64_t RunImpl::Replayed(const HostCallInfo& info, std::int32_t a,
-                               std::string_view request) {
+std::int64_t RunImpl::Replayed(const HostCallInfo& info, std::int32_t a, std::string_view request) {
   ++replay_calls_;
   const Result<std::optional<RecordedHostCall>> entry = replay_->NextHostCall();
   const RecordedHostCall* const recorded = entry && *entry ? &**entry : nullptr;
   if (recorded == nullptr) {
-    // A run that was stopped is recorded up to its last host call. A hard stop leaves no other trace;
-    // a soft one was brought forward by the watchdog, so the same number of polls comes later here.
+    // A run that was stopped is recorded up to its last host call. A hard stop leaves no other
+    // trace; a soft one was brought forward by the watchdog, so the same number of polls comes
+    // later here.
     const auto stop = replay_->FinalStop();
     if (stop) {
       fatal_ = StopError(static_cast<StopReason>(stop->reason));
@@ -521,8 +539,8 @@ void RunImpl::ReplayFatal() {
   const Result<Value> reply = DecodeValue(reply_);
   if (!reply || !reply->BoolOr("fatal", false)) return;
   RunError error;
-  error.code = RunErrorCodeFromName(reply->StringOr("code", ""))
-                   .value_or(RunErrorCode::kResourceLimit);
+  error.code =
+      RunErrorCodeFromName(reply->StringOr("code", "")).value_or(RunErrorCode::kResourceLimit);
   error.limit = reply->StringOr("limit", "");
   error.message = reply->StringOr("message", "");
   fatal_ = std::move(error);
@@ -567,8 +585,8 @@ std::int64_t RunImpl::Reply(const Value& value) {
   return ReplyBytes();
 }
 
-// What the guest is told of reply_: its length, negated for an error. It lies in the mailbox when it
-// fits (HandOver), else the guest fetches it.
+// What the guest is told of reply_: its length, negated for an error. It lies in the mailbox when
+// it fits (HandOver), else the guest fetches it.
 std::int64_t RunImpl::ReplyBytes() {
   const std::size_t size = reply_.size();
   if (size > INT32_MAX) return kTrap;

@@ -55,7 +55,8 @@ class AnswerOnce {
   AnswerOnce(AnswerOnce&&) noexcept = default;
   AnswerOnce& operator=(AnswerOnce&&) = delete;
   ~AnswerOnce() {
-    if (queue_ != nullptr) Deliver(*queue_, number_, Answer::Failed("the extension gave no answer"));
+    if (queue_ != nullptr)
+      Deliver(*queue_, number_, Answer::Failed("the extension gave no answer"));
   }
   void operator()(Answer answer) {
     if (const auto queue = std::exchange(queue_, nullptr)) {
@@ -125,8 +126,8 @@ bool RunImpl::CheckStart() {
     error.message = "limit memory: this node gives at most " +
                     FormatLimit(Limit::kMemory, sandbox_.options().memory_bytes_max);
   } else if (limits_[Limit::kMemory] < kGuestMemoryBytesMin) {
-    error.message = "limit memory: the guest itself needs " +
-                    FormatLimit(Limit::kMemory, kGuestMemoryBytesMin);
+    error.message =
+        "limit memory: the guest itself needs " + FormatLimit(Limit::kMemory, kGuestMemoryBytesMin);
   } else {
     return PrepareImage();
   }
@@ -235,7 +236,8 @@ RunImpl::Stretch RunImpl::RunStretch(Worker& worker, Export function, std::uint3
   };
   std::int64_t wall_left = left(limits_[Limit::kWall], running_ns_);
   std::int64_t cpu_left = left(limits_[Limit::kCpu], cpu_ns_);
-  if (replay_ != nullptr && (!replay_->FinalStop() || replay_->FinalStop()->how == RecordedStop::kSoft)) {
+  if (replay_ != nullptr &&
+      (!replay_->FinalStop() || replay_->FinalStop()->how == RecordedStop::kSoft)) {
     // The recording says where to stop; this machine may be slower than the one that made it. But a
     // recording that never stops is stopped.
     wall_left = kReplayNsMax;
@@ -298,21 +300,21 @@ RunImpl::Stretch RunImpl::StartStretch(Worker& worker) {
   if (result_.error) return Stretch::kDone;
   if (context_.record) {
     recording_.Begin(RecordingStart{.run_id = result_.run_id,
-                      .program_key = program_->key(),
-                      .image_hash = image_->hash(),
-                      .program_name = program_->spec().name,
-                      .panel_id = context_.panel_id,
-                      .handler_name = context_.handler_name,
-                      .started_unix_ms = sandbox_.UnixMs(),
-                      .memory_bytes = limits_[Limit::kMemory],
-                      .stack_bytes = limits_[Limit::kStack],
-                      .heap_bytes = heap_bytes_,
-                      .result_bytes = limits_[Limit::kResult],
-                      .suspensions_max = limits_[Limit::kSuspensions],
-                      .wall_ms = limits_[Limit::kWall],
-                      .cpu_ms = limits_[Limit::kCpu],
-                      .deadline_ms = limits_[Limit::kDeadline],
-                      .input = input});
+                                    .program_key = program_->key(),
+                                    .image_hash = image_->hash(),
+                                    .program_name = program_->spec().name,
+                                    .panel_id = context_.panel_id,
+                                    .handler_name = context_.handler_name,
+                                    .started_unix_ms = sandbox_.UnixMs(),
+                                    .memory_bytes = limits_[Limit::kMemory],
+                                    .stack_bytes = limits_[Limit::kStack],
+                                    .heap_bytes = heap_bytes_,
+                                    .result_bytes = limits_[Limit::kResult],
+                                    .suspensions_max = limits_[Limit::kSuspensions],
+                                    .wall_ms = limits_[Limit::kWall],
+                                    .cpu_ms = limits_[Limit::kCpu],
+                                    .deadline_ms = limits_[Limit::kDeadline],
+                                    .input = input});
   }
   return RunStretch(worker, Export::kRun, 0, true, input);
 }
@@ -352,9 +354,7 @@ RunImpl::Stretch RunImpl::AnswerStretch(Worker& worker, std::uint32_t number, An
 // Every call the guest made in the last stretch, after what it did before is visible.
 void RunImpl::DispatchCalls() {
   const std::int64_t deadline_unix_ms =
-      deadline_ns_ == INT64_MAX
-          ? 0
-          : sandbox_.UnixMs() + (deadline_ns_ - MonotonicNs()) / kNsPerMs;
+      deadline_ns_ == INT64_MAX ? 0 : sandbox_.UnixMs() + (deadline_ns_ - MonotonicNs()) / kNsPerMs;
   for (PendingCall& call : pending_) {
     if (call.dispatched) continue;
     call.dispatched = true;
@@ -421,8 +421,9 @@ RunResult RunImpl::ServeToEnd(Stretch stretch, std::optional<WorkerPool::Lease>&
         FinishOutside(RunErrorCode::kUnavailable, "no worker to resume the run on");
         break;
       }
-      stretch = AcquireSlot(*worker) ? AnswerStretch(**worker, answer.first, std::move(answer.second))
-                                     : Stretch::kDone;
+      stretch = AcquireSlot(*worker)
+                    ? AnswerStretch(**worker, answer.first, std::move(answer.second))
+                    : Stretch::kDone;
     } else if (wait == Wait::kCancelled) {
       FinishOutside(RunErrorCode::kCancelled, "the run was cancelled");
       break;
@@ -438,7 +439,8 @@ RunResult RunImpl::ServeToEnd(Stretch stretch, std::optional<WorkerPool::Lease>&
 }
 
 RunResult RunImpl::RunToEnd() {
-  if (CurrentGuestFrame() == nullptr) [[likely]] return RunToEndHere();
+  if (CurrentGuestFrame() == nullptr) [[likely]]
+    return RunToEndHere();
   RunResult result;
   OutsideGuest([&] { result = RunToEndHere(); });
   return result;
@@ -544,10 +546,9 @@ Result<RunResult> RunImpl::Resume(std::string_view suspension_id, Answer answer)
 }
 
 Result<RunResult> RunImpl::ResumeHere(std::string_view suspension_id, Answer answer) {
-  const auto call =
-      std::find_if(pending_.begin(), pending_.end(), [&](const PendingCall& c) {
-        return c.suspension.suspension_id == suspension_id;
-      });
+  const auto call = std::find_if(pending_.begin(), pending_.end(), [&](const PendingCall& c) {
+    return c.suspension.suspension_id == suspension_id;
+  });
   if (phase_ != Phase::kSuspended || call == pending_.end()) {
     return nexus::Fail(Code::kNotFound, "resume: no suspension " + std::string(suspension_id) +
                                             " is open: it was answered before, or never was");
@@ -582,9 +583,8 @@ bool RunImpl::IsPending(std::uint32_t number) const {
 void RunImpl::Cancel() {
   cancel_requested_.store(true, std::memory_order_seq_cst);
   if (Worker* const worker = running_on_.load(std::memory_order_acquire)) {
-    sandbox_.watchdog().Stop(worker->lane(), StopReason::kCancelled, [&] {
-      return running_on_.load(std::memory_order_acquire) == worker;
-    });
+    sandbox_.watchdog().Stop(worker->lane(), StopReason::kCancelled,
+                             [&] { return running_on_.load(std::memory_order_acquire) == worker; });
   }
   const std::lock_guard lock(queue_->mutex);
   queue_->cancelled = true;
@@ -734,8 +734,8 @@ Result<RunResult> RunImpl::ReplayFrom(RecordingReader& reader) {
     }
     std::erase_if(pending_, [&](const PendingCall& c) { return c.slot == (*answer)->slot; });
     ++result_.metrics.suspensions;
-    stretch = RunStretch(*worker, Export::kResume, (*answer)->slot, (*answer)->ok,
-                         (*answer)->value);
+    stretch =
+        RunStretch(*worker, Export::kResume, (*answer)->slot, (*answer)->ok, (*answer)->value);
   }
   ReleaseSlot(*worker);
   pending_.clear();

@@ -183,14 +183,14 @@ class RunImpl final : public Run, private HostPort {
 
   Phase phase_ = Phase::kNew;
   Slot* slot_ = nullptr;
-  Worker* worker_ = nullptr;        ///< While guest code runs.
+  Worker* worker_ = nullptr;  ///< While guest code runs.
   std::optional<ParkedState> parked_;
   bool trapped_ = false;
 
-  RunResult result_;                ///< Accumulates; effect lists since the last flush.
+  RunResult result_;  ///< Accumulates; effect lists since the last flush.
   std::array<std::uint32_t, kHostOpMax> host_call_counts_{};
   std::array<std::uint64_t, kLimitCount> used_{};
-  std::optional<RunError> fatal_;   ///< Ends the run whatever the guest makes of it.
+  std::optional<RunError> fatal_;  ///< Ends the run whatever the guest makes of it.
   std::vector<PendingCall> pending_;
   std::vector<Suspension> open_suspensions_;
   std::uint32_t suspension_count_ = 0;
@@ -200,12 +200,12 @@ class RunImpl final : public Run, private HostPort {
 
   std::int64_t started_ns_ = 0;
   std::int64_t deadline_ns_ = INT64_MAX;
-  std::int64_t running_ns_ = 0;     ///< Of guest code so far.
+  std::int64_t running_ns_ = 0;  ///< Of guest code so far.
   std::int64_t cpu_ns_ = 0;
   std::size_t flushed_mutations_ = 0, flushed_events_ = 0, flushed_views_ = 0, flushed_logs_ = 0;
 
-  std::uint64_t kept_bytes_ = 0;    ///< By the host for this run: effects, arguments.
-  std::string reply_;               ///< The last reply, for Fetch.
+  std::uint64_t kept_bytes_ = 0;  ///< By the host for this run: effects, arguments.
+  std::string reply_;             ///< The last reply, for Fetch.
   bool reply_is_error_ = false;
   std::uint64_t revision_made_ = 0;
   RecordingWriter recording_;

@@ -44,10 +44,16 @@ RunImpl::Stretch RunImpl::Conclude(const CallOutcome& outcome) {
     return Stretch::kDone;
   }
   switch (outcome.value) {
-    case NX_DONE: ConcludeDone(); return Stretch::kDone;
-    case NX_ERROR: ConcludeError(); return Stretch::kDone;
-    case NX_PENDING: return Stretch::kPending;
-    default: break;
+    case NX_DONE:
+      ConcludeDone();
+      return Stretch::kDone;
+    case NX_ERROR:
+      ConcludeError();
+      return Stretch::kDone;
+    case NX_PENDING:
+      return Stretch::kPending;
+    default:
+      break;
   }
   RunError error;
   error.message = "the guest returned an unknown status " + std::to_string(outcome.value);
@@ -123,8 +129,8 @@ void RunImpl::Fail(RunError error) {
   error.panel_id = context_.panel_id;
   error.handler_name = context_.handler_name;
   error.step = context_.step;
-  result_.status = error.code == RunErrorCode::kCancelled ? RunStatus::kCancelled
-                                                          : RunStatus::kError;
+  result_.status =
+      error.code == RunErrorCode::kCancelled ? RunStatus::kCancelled : RunStatus::kError;
   result_.error = std::move(error);
 }
 

@@ -43,7 +43,8 @@ RunError ToRunError(const Error& error, RunErrorCode code) {
   return run_error;
 }
 
-// Linear memories come in powers of two, so that there are few bases; the heap limit inside is exact.
+// Linear memories come in powers of two, so that there are few bases; the heap limit inside is
+// exact.
 std::size_t LinearMemoryFor(std::uint64_t bytes) {
   return static_cast<std::size_t>(std::bit_ceil(std::max(bytes, kGuestMemoryBytesMin)));
 }
@@ -70,10 +71,14 @@ Result<std::string> SigningKey(const SandboxOptions& options) {
 
 std::optional<DirtyPageSource> ToSource(DirtyPageMethod method) {
   switch (method) {
-    case DirtyPageMethod::kAuto: return std::nullopt;
-    case DirtyPageMethod::kPagemapScan: return DirtyPageSource::kPagemapScan;
-    case DirtyPageMethod::kPagemapFile: return DirtyPageSource::kPagemapFile;
-    case DirtyPageMethod::kRemap: return DirtyPageSource::kNone;
+    case DirtyPageMethod::kAuto:
+      return std::nullopt;
+    case DirtyPageMethod::kPagemapScan:
+      return DirtyPageSource::kPagemapScan;
+    case DirtyPageMethod::kPagemapFile:
+      return DirtyPageSource::kPagemapFile;
+    case DirtyPageMethod::kRemap:
+      return DirtyPageSource::kNone;
   }
   NEXUS_CHECK(false, "unknown dirty page method");
 }
@@ -95,15 +100,15 @@ Result<std::unique_ptr<Sandbox>> SandboxImpl::Create(SandboxOptions options) {
   if (!options.cache_dir.empty()) {
     if (const Status made = MakeDirs(options.cache_dir); !made) {
       // A cache that cannot be written costs time, not the program.
-      Log(Severity::kWarn, "bytecode cache: kept in memory only", {{"why", made.error().message()}});
+      Log(Severity::kWarn, "bytecode cache: kept in memory only",
+          {{"why", made.error().message()}});
       options.cache_dir.clear();
     }
   }
   NEXUS_TRY(std::shared_ptr<ImageFile> image_file, ImageFile::Create());
-  return std::unique_ptr<Sandbox>(
-      new SandboxImpl(std::move(options), std::move(engine),
-                      std::make_shared<const DirtyPages>(std::move(dirty)), std::move(image_file),
-                      std::move(key)));
+  return std::unique_ptr<Sandbox>(new SandboxImpl(
+      std::move(options), std::move(engine), std::make_shared<const DirtyPages>(std::move(dirty)),
+      std::move(image_file), std::move(key)));
 }
 
 SandboxImpl::SandboxImpl(SandboxOptions options, std::shared_ptr<const Engine> engine,
@@ -117,12 +122,12 @@ SandboxImpl::SandboxImpl(SandboxOptions options, std::shared_ptr<const Engine> e
       audit_(options_.audit != nullptr ? options_.audit : &own_audit_),
       watchdog_(std::make_shared<Watchdog>()),
       bytecode_(options_.cache_dir, signing_key_) {
-  pool_ = std::make_shared<WorkerPool>(WorkerConfig{
-      .engine = engine_,
-      .dirty = dirty_,
-      .watchdog = watchdog_,
-      .slots_max = options_.instances_per_thread_max,
-      .host_stack_bytes = kGuestStackBytesMax * kHostBytesPerGuestStackByte});
+  pool_ = std::make_shared<WorkerPool>(
+      WorkerConfig{.engine = engine_,
+                   .dirty = dirty_,
+                   .watchdog = watchdog_,
+                   .slots_max = options_.instances_per_thread_max,
+                   .host_stack_bytes = kGuestStackBytesMax * kHostBytesPerGuestStackByte});
 }
 
 SandboxImpl::~SandboxImpl() = default;
@@ -226,8 +231,7 @@ std::expected<BytecodePtr, Sandbox::LoadError> SandboxImpl::Compile(const Progra
     module = shape ? shape->is_module() : spec.text.find("export ") != std::string::npos;
   }
   bytecode->form = module ? NX_FORM_MODULE : NX_FORM_BODY;
-  const Result<std::shared_ptr<const Image>> base =
-      BaseFor(kCompilerMemoryBytes, NX_ROLE_COMPILER);
+  const Result<std::shared_ptr<const Image>> base = BaseFor(kCompilerMemoryBytes, NX_ROLE_COMPILER);
   if (!base) return fail(ToRunError(base.error(), RunErrorCode::kUnavailable));
   Result<WorkerPool::Lease> worker = pool_->Checkout();
   if (!worker) return fail(ToRunError(worker.error(), RunErrorCode::kUnavailable));
@@ -235,11 +239,10 @@ std::expected<BytecodePtr, Sandbox::LoadError> SandboxImpl::Compile(const Progra
   const Result<Slot*> slot = (*worker)->Acquire(*base, &fresh);
   if (!slot) return fail(ToRunError(slot.error(), RunErrorCode::kOverloaded));
   bool trapped = false;
-  auto output = RunLoader(**worker, **slot, Export::kCompile, spec.text, bytecode->form,
-                          {.wall_ms = kCompileTimeMs,
-                           .cpu_ms = kCompileTimeMs,
-                           .memory_bytes = kCompilerMemoryBytes},
-                          spec, &trapped);
+  auto output = RunLoader(
+      **worker, **slot, Export::kCompile, spec.text, bytecode->form,
+      {.wall_ms = kCompileTimeMs, .cpu_ms = kCompileTimeMs, .memory_bytes = kCompilerMemoryBytes},
+      spec, &trapped);
   (*worker)->Release(*slot, trapped);
   if (!output) return std::unexpected(std::move(output).error());
   bytecode->code = std::move(output->bytes);
@@ -266,14 +269,14 @@ std::expected<SandboxImpl::Loaded, Sandbox::LoadError> SandboxImpl::BuildImage(
   if (!slot) return fail(slot.error(), RunErrorCode::kOverloaded);
   const ResolvedLimits limits(spec.limits.LowestWith(options_.node_limits));
   bool trapped = false;
-  auto output = RunLoader(
-      **worker, **slot, Export::kLoad, bytecode.code, 0,
-      {.wall_ms = std::min<std::uint64_t>(limits[Limit::kWall], kCompileTimeMs),
-       .cpu_ms = std::min<std::uint64_t>(limits[Limit::kCpu], kCompileTimeMs),
-       .stack_bytes = std::min<std::uint64_t>(limits[Limit::kStack], kGuestStackBytesMax),
-       .log_bytes = limits[Limit::kLog],
-       .memory_bytes = memory_bytes},
-      spec, &trapped);
+  auto output =
+      RunLoader(**worker, **slot, Export::kLoad, bytecode.code, 0,
+                {.wall_ms = std::min<std::uint64_t>(limits[Limit::kWall], kCompileTimeMs),
+                 .cpu_ms = std::min<std::uint64_t>(limits[Limit::kCpu], kCompileTimeMs),
+                 .stack_bytes = std::min<std::uint64_t>(limits[Limit::kStack], kGuestStackBytesMax),
+                 .log_bytes = limits[Limit::kLog],
+                 .memory_bytes = memory_bytes},
+                spec, &trapped);
   if (!output) {
     (*worker)->Release(*slot, trapped);
     return std::unexpected(std::move(output).error());
@@ -302,7 +305,8 @@ std::expected<ProgramPtr, Sandbox::LoadError> SandboxImpl::LoadHere(const Progra
     RunError error;
     error.code = RunErrorCode::kInvalidHandler;
     error.file = spec.name;
-    error.message = spec.name + ": it declares no capabilities, and this node is strict: declare "
+    error.message = spec.name +
+                    ": it declares no capabilities, and this node is strict: declare "
                     "what it needs (an empty list if nothing)";
     return std::unexpected(LoadError{std::move(error), {}});
   }
@@ -395,7 +399,7 @@ Result<RunResult> SandboxImpl::Replay(ProgramPtr program, std::string_view recor
   auto own = std::static_pointer_cast<const ProgramImpl>(std::move(program));
   NEXUS_TRY(RecordingReader reader, RecordingReader::Open(recording));
   const RecordingHeader& header = reader.header();
-  if (header.program_key != own->key() ) {
+  if (header.program_key != own->key()) {
     return nexus::Fail(Code::kInvalidArgument,
                        "replay: the recording is of another program, or of another version of it");
   }

@@ -197,19 +197,18 @@ Result<std::string> RunImpl::Snapshot() {
   }
   ValueObject uses;
   for (const auto& [id, count] : gate_.uses()) uses.Append(id, count);
-  const Value fields = Value::Object(
-      {{"runId", result_.run_id},
-       {"uses", std::move(uses)},
-       {"keptBytes", kept_bytes_},
-       {"pending", std::move(pending)},
-       {"suspensionCount", suspension_count_},
-       {"suspensions", result_.metrics.suspensions},
-       {"used", NumbersToValue(used_)},
-       {"hostCalls", NumbersToValue(host_call_counts_)},
-       {"runningNs", running_ns_},
-       {"cpuNs", cpu_ns_},
-       {"ageMs", (MonotonicNs() - started_ns_) / 1'000'000},
-       {"takenUnixMs", sandbox_.UnixMs()}});
+  const Value fields = Value::Object({{"runId", result_.run_id},
+                                      {"uses", std::move(uses)},
+                                      {"keptBytes", kept_bytes_},
+                                      {"pending", std::move(pending)},
+                                      {"suspensionCount", suspension_count_},
+                                      {"suspensions", result_.metrics.suspensions},
+                                      {"used", NumbersToValue(used_)},
+                                      {"hostCalls", NumbersToValue(host_call_counts_)},
+                                      {"runningNs", running_ns_},
+                                      {"cpuNs", cpu_ns_},
+                                      {"ageMs", (MonotonicNs() - started_ns_) / 1'000'000},
+                                      {"takenUnixMs", sandbox_.UnixMs()}});
 
   std::string bytes(kMagic);
   AppendText(bytes, sandbox_.engine().guest_hash());
@@ -248,7 +247,8 @@ Status RunImpl::RestoreFields(const Value& fields) {
     std::map<std::string, std::uint32_t> counts;
     for (const auto& [id, count] : *uses->As<ValueObject>()) {
       const double* const n = count.As<double>();
-      if (n == nullptr || !(*n >= 0 && *n <= UINT32_MAX)) return Corrupt("its fields are malformed");
+      if (n == nullptr || !(*n >= 0 && *n <= UINT32_MAX))
+        return Corrupt("its fields are malformed");
       counts.emplace(id, static_cast<std::uint32_t>(*n));
     }
     gate_.RestoreUses(std::move(counts));

@@ -1,5 +1,5 @@
-// Property: any bytes either parse, with every page inside the memory the snapshot names, or give an
-// error with a message; never a crash.
+// Property: any bytes either parse, with every page inside the memory the snapshot names, or give
+// an error with a message; never a crash.
 #include <cstdlib>
 
 #include "sandbox/internal/dirty_pages.h"

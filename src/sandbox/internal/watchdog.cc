@@ -11,7 +11,8 @@ namespace nexus::internal {
 namespace {
 
 constexpr std::int64_t kMs = 1'000'000;
-/// How long a soft stop may take before the hard one: the guest polls every few thousand operations.
+/// How long a soft stop may take before the hard one: the guest polls every few thousand
+/// operations.
 constexpr std::int64_t kSoftGraceNs = 2 * kMs;
 constexpr std::int64_t kKillRetryNs = kMs / 2;
 constexpr std::int64_t kCpuCheckMinNs = kMs;
@@ -155,8 +156,8 @@ void Watchdog::Loop() {
     if (next >= INT64_MAX - 1) {
       wake_.wait(lock, due);
     } else {
-      wake_.wait_for(lock, std::chrono::nanoseconds(std::max<std::int64_t>(next - MonotonicNs(), 0)),
-                     due);
+      wake_.wait_for(
+          lock, std::chrono::nanoseconds(std::max<std::int64_t>(next - MonotonicNs(), 0)), due);
     }
   }
 }

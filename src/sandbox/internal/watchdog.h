@@ -35,8 +35,8 @@ class WatchLane {
     std::int64_t cpu_left_ns = INT64_MAX;  ///< CPU time this thread may still use ...
     std::int64_t cpu_start_ns = 0;         ///< ... counted from this ThreadCpuNs().
     std::atomic<std::uint32_t>* interrupt_word = nullptr;  ///< In guest memory.
-    /// The guest's countdown to its next look at interrupt_word, set to 1 for a stop: a loop of slow
-    /// builtins counts down slowly. Null: not known.
+    /// The guest's countdown to its next look at interrupt_word, set to 1 for a stop: a loop of
+    /// slow builtins counts down slowly. Null: not known.
     std::atomic<std::uint32_t>* poll_countdown = nullptr;
     /// Becomes true when someone wants the run stopped: looked at once more when armed, so that a
     /// cancellation just before is not lost.

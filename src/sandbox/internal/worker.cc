@@ -48,7 +48,8 @@ Result<Slot*> Worker::Acquire(const std::shared_ptr<const Image>& image, bool* f
     consider(oldest);
   }
   const bool full = slots_.size() >= config_.slots_max;
-  if (Slot* const reused = same_base != nullptr ? same_base : same_size; full && reused != nullptr) {
+  if (Slot* const reused = same_base != nullptr ? same_base : same_size;
+      full && reused != nullptr) {
     reused->SwitchTo(image);
     stats_.image_switches.fetch_add(1, std::memory_order_relaxed);
     reused->busy = true;
@@ -145,7 +146,8 @@ CallOutcome Worker::EnterInitialize(Instance& instance, HostPort* port) {
 std::int64_t Worker::RoughCpuNs(std::int64_t now_ns) {
   constexpr std::int64_t kReadingNsMax = 1'000'000;
   CpuReading& last = cpu_reading_;
-  const bool fresh = last.at_ns > now_ns - kReadingNsMax && pthread_equal(last.thread, pthread_self());
+  const bool fresh =
+      last.at_ns > now_ns - kReadingNsMax && pthread_equal(last.thread, pthread_self());
   if (!fresh) last = {pthread_self(), now_ns, ThreadCpuNs()};
   return last.cpu_ns + (now_ns - last.at_ns);
 }
@@ -237,8 +239,7 @@ Result<WorkerPool::Lease> WorkerPool::Checkout() {
   }
   NEXUS_TRY(Worker * worker, TakeOrCreate());
   if (held != nullptr) return Lease(this, worker, false);
-  t_workers.held.push_back(
-      {.pool = weak_from_this(), .key = this, .worker = worker, .busy = true});
+  t_workers.held.push_back({.pool = weak_from_this(), .key = this, .worker = worker, .busy = true});
   return Lease(this, worker, true);
 }
 

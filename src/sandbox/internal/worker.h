@@ -79,8 +79,8 @@ class Worker {
   /// False when too little host stack is left for host code.
   bool HostStackSuffices() const;
 
-  /// CPU time of the calling thread, to a millisecond: reading the clock is a system call of most of a
-  /// microsecond, so it is read at most once a millisecond and assumed to run on in between.
+  /// CPU time of the calling thread, to a millisecond: reading the clock is a system call of most
+  /// of a microsecond, so it is read at most once a millisecond and assumed to run on in between.
   /// `now_ns` is MonotonicNs().
   std::int64_t RoughCpuNs(std::int64_t now_ns);
 
@@ -113,9 +113,9 @@ class Worker {
 /// Where the guest counts down to its next poll; null when what it says of it is not sound.
 std::atomic<std::uint32_t>* PollCountdown(const Slot& slot, const nx_mailbox& box);
 
-/// Calls `function` on a thread that is not inside a guest: here, or on a thread of its own when the
-/// caller is host code that a guest called. The engine keeps per-thread state that a second guest on
-/// the same stack of calls would overwrite (worker_test.cc).
+/// Calls `function` on a thread that is not inside a guest: here, or on a thread of its own when
+/// the caller is host code that a guest called. The engine keeps per-thread state that a second
+/// guest on the same stack of calls would overwrite (worker_test.cc).
 template <typename F>
 void OutsideGuest(F&& function) {
   if (CurrentGuestFrame() == nullptr) [[likely]] {
@@ -137,8 +137,7 @@ class WorkerPool : public std::enable_shared_from_this<WorkerPool> {
   /// Gives its worker back at the end of its life.
   class Lease {
    public:
-    Lease(WorkerPool* pool, Worker* worker, bool own)
-        : pool_(pool), worker_(worker), own_(own) {}
+    Lease(WorkerPool* pool, Worker* worker, bool own) : pool_(pool), worker_(worker), own_(own) {}
     Lease(Lease&& other) noexcept
         : pool_(other.pool_), worker_(std::exchange(other.worker_, nullptr)), own_(other.own_) {}
     Lease& operator=(Lease&&) = delete;

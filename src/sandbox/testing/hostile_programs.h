@@ -23,7 +23,8 @@ struct HostileProgram {
   /// What to load, as a module.
   std::string Text() const {
     return whole ? text
-                 : "export default async ({ state: $state, ext: $ext, emit: $emit, log: $log }) => {\n" +
+                 : "export default async ({ state: $state, ext: $ext, emit: $emit, log: $log }) => "
+                   "{\n" +
                        text + "\n};\n";
   }
   bool Expects(RunErrorCode code) const {

@@ -53,8 +53,8 @@ inline CapabilitySet Caps(const std::vector<std::string>& tokens) {
 
 /// Everything a program may ask for.
 inline CapabilitySet AllCaps() {
-  return Caps({"state:read:*", "state:write:*", "events:emit:*", "view:update:*", "ext:*",
-               "tools:call:*"});
+  return Caps(
+      {"state:read:*", "state:write:*", "events:emit:*", "view:update:*", "ext:*", "tools:call:*"});
 }
 
 inline Limits LimitsOf(const std::vector<std::pair<std::string, std::string>>& named) {
