@@ -238,5 +238,7 @@ function(nexus_add_header_check)
     list(REMOVE_DUPLICATES units)
     add_library(headers OBJECT EXCLUDE_FROM_ALL ${units})
     target_link_libraries(headers PRIVATE ${libraries})
+    # As tests have it: their helpers are headers too.
+    target_compile_definitions(headers PRIVATE NEXUS_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   endif()
 endfunction()
