@@ -1,5 +1,7 @@
 #include "sandbox/internal/recording.h"
 
+#include <array>
+
 #include "base/codec.h"
 
 namespace nexus::internal {
@@ -22,6 +24,21 @@ void AppendWide(std::string& out, std::uint64_t n) {
   AppendVarint(out, n & 0xffffffff);
   AppendVarint(out, n >> 32);
 }
+
+/// A few numbers, without an allocation.
+class ShortText {
+ public:
+  void Byte(char byte) { bytes_[size_++] = byte; }
+  void Varint(std::uint64_t n) {  // At most 32 bits: 5 bytes.
+    for (; n >= 0x80; n >>= 7) Byte(static_cast<char>(n | 0x80));
+    Byte(static_cast<char>(n));
+  }
+  std::string_view view() const { return {bytes_.data(), size_}; }
+
+ private:
+  std::array<char, 24> bytes_;
+  std::size_t size_ = 0;
+};
 
 void AppendText(std::string& out, std::string_view text) {
   AppendVarint(out, text.size());
@@ -124,13 +141,23 @@ void RecordingWriter::Begin(const RecordingStart& header) {
 
 void RecordingWriter::HostCall(std::int32_t op, std::int32_t a, std::string_view request,
                                std::int32_t code, std::string_view reply, std::uint64_t revision) {
-  bytes_ += kHostCallEntry;
-  AppendVarint(bytes_, ZigZag(op));
-  AppendVarint(bytes_, ZigZag(a));
-  AppendText(bytes_, request);
-  AppendVarint(bytes_, ZigZag(code));
-  AppendText(bytes_, reply);
-  AppendWide(bytes_, revision);
+  // On the path of every host call: numbers are put together before they are appended.
+  ShortText before;
+  before.Byte(kHostCallEntry);
+  before.Varint(ZigZag(op));
+  before.Varint(ZigZag(a));
+  before.Varint(request.size());
+  bytes_.append(before.view());
+  bytes_.append(request);
+  ShortText between;
+  between.Varint(ZigZag(code));
+  between.Varint(reply.size());
+  bytes_.append(between.view());
+  bytes_.append(reply);
+  ShortText after;
+  after.Varint(revision & 0xffffffff);
+  after.Varint(revision >> 32);
+  bytes_.append(after.view());
 }
 
 void RecordingWriter::Answered(std::uint32_t slot, bool ok, std::string_view value) {
