@@ -59,8 +59,9 @@ std::optional<fs::path> FileWatcher::ReadEvents() {
       std::memcpy(&event, buffer.data() + at, sizeof(event));
       const char* name = buffer.data() + at + sizeof(event);
       at += sizeof(event) + event.len;
+      const int watched = event.wd;  // The event itself ends in a flexible array: no capture.
       const auto folder = std::find_if(folders_.begin(), folders_.end(),
-                                       [&](const auto& entry) { return entry.first == event.wd; });
+                                       [=](const auto& entry) { return entry.first == watched; });
       if (folder == folders_.end() || event.len == 0) continue;
       const fs::path file = folder->second / name;
       if (!changed && std::find(files_.begin(), files_.end(), file) != files_.end()) changed = file;
