@@ -112,14 +112,15 @@ template <typename Numbers>
 Value NumbersToValue(const Numbers& numbers) {
   ValueArray array;
   for (const auto number : numbers) array.emplace_back(static_cast<double>(number));
+  while (!array.empty() && array.back() == Value(0)) array.pop_back();  // Most are not used.
   return array;
 }
 
 template <typename Numbers>
 bool NumbersFromValue(const Value* value, Numbers& numbers) {
   const ValueArray* const array = value == nullptr ? nullptr : value->As<ValueArray>();
-  if (array == nullptr || array->size() != numbers.size()) return false;
-  for (std::size_t i = 0; i < numbers.size(); ++i) {
+  if (array == nullptr || array->size() > numbers.size()) return false;
+  for (std::size_t i = 0; i < array->size(); ++i) {
     const double* const number = (*array)[i].As<double>();
     if (number == nullptr || *number < 0 || *number > 1e15) return false;
     numbers[i] = static_cast<typename Numbers::value_type>(*number);
