@@ -30,8 +30,8 @@ class Sandbox;
 /// One call of a tool: the task request of contract 6, as far as a panel needs it.
 struct ToolCall {
   std::string tool;
-  Value args;    ///< Object, or undefined for none. Checked against the tool's Arg elements.
-  Value scope;   ///< `$scope`; usually undefined.
+  Value args;   ///< Object, or undefined for none. Checked against the tool's Arg elements.
+  Value scope;  ///< `$scope`; usually undefined.
   std::string principal;        ///< Who asks, for records; "" inside the process.
   std::string idempotency_key;  ///< Same key, same panel: the first call's result again. "" : none.
   std::int64_t deadline_unix_ms = 0;  ///< 0: none.
@@ -116,15 +116,15 @@ struct PanelHostOptions {
   std::filesystem::path data_dir;  ///< Journal and runs; empty: in memory, lost at exit.
   /// False: acknowledged before it is on disk (benchmarks, throw-away panels).
   bool synced = true;
-  unsigned workers = 0;                       ///< Threads that run handlers; 0: one a core.
-  std::size_t queued_calls_max = 10'000;      ///< Above: OVERLOADED.
-  std::size_t state_bytes_max = 64u << 20;    ///< A panel's state.
+  unsigned workers = 0;                     ///< Threads that run handlers; 0: one a core.
+  std::size_t queued_calls_max = 10'000;    ///< Above: OVERLOADED.
+  std::size_t state_bytes_max = 64u << 20;  ///< A panel's state.
   int state_depth_max = 64;
-  std::uint64_t revisions_kept = 100'000;     ///< Older ones are compacted into a checkpoint.
+  std::uint64_t revisions_kept = 100'000;  ///< Older ones are compacted into a checkpoint.
   std::int64_t compact_suspended_after_ms = 1'000;
-  Limits limits;                              ///< Of the node; panels and handlers may go lower.
-  std::optional<CapabilitySet> ceiling;       ///< What no panel may exceed; nullopt: no ceiling.
-  bool strict = false;                        ///< Refuse handlers without declared capabilities.
+  Limits limits;                                ///< Of the node; panels and handlers may go lower.
+  std::optional<CapabilitySet> ceiling;         ///< What no panel may exceed; nullopt: no ceiling.
+  bool strict = false;                          ///< Refuse handlers without declared capabilities.
   std::function<std::int64_t()> clock_unix_ms;  ///< null: the system clock.
 };
 
@@ -136,8 +136,8 @@ class PanelHost {
   virtual ~PanelHost() = default;
 
   /// Compiles every handler, journals the panel, runs its mount handler. Errors: kInvalidArgument
-  /// with every handler error at its line:column; kAlreadyExists-like duplicates as kInvalidArgument
-  /// are told apart by Find first (the server answers 409).
+  /// with every handler error at its line:column. An id that is taken is kInvalidArgument too; a
+  /// server that wants to answer 409 asks Find first.
   virtual Result<std::shared_ptr<Panel>> Mount(PanelDefinition definition, std::string source,
                                                std::string owner) = 0;
   /// Runs the unmount handler, cancels its runs, removes its data.
