@@ -10,15 +10,13 @@
 
 #include "base/codec.h"
 #include "extension/internal/call_arguments.h"
-#include "extension/internal/sqlite.h"
+#include "store/sqlite.h"
 
 namespace nexus {
 namespace {
 
 using internal::CallArguments;
 using internal::OptionReader;
-using internal::SqliteFile;
-using internal::SqliteStatement;
 
 const MethodDescriptor kMethods[] = {
     {.name = "get", .summary = "A value, or undefined", .idempotent = true, .path_argument = 0},

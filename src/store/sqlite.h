@@ -1,5 +1,5 @@
 #pragma once
-/// The little of SQLite that one table needs: an open file, prepared statements, errors as Result.
+/// The little of SQLite that a few tables need: an open file, prepared statements, errors as Result.
 
 #include <cstdint>
 #include <memory>
@@ -12,7 +12,7 @@
 struct sqlite3;
 struct sqlite3_stmt;
 
-namespace nexus::internal {
+namespace nexus {
 
 class SqliteStatement;
 
@@ -63,4 +63,4 @@ class SqliteStatement {
   std::unique_ptr<sqlite3_stmt, Finalizer> handle_;
 };
 
-}  // namespace nexus::internal
+}  // namespace nexus

@@ -1,9 +1,9 @@
-#include "extension/internal/sqlite.h"
+#include "store/sqlite.h"
 
 #include <fmt/format.h>
 #include <sqlite3.h>
 
-namespace nexus::internal {
+namespace nexus {
 namespace {
 
 constexpr int kBusyTimeoutMs = 2000;
@@ -108,4 +108,4 @@ std::int64_t SqliteStatement::Integer(int column) const {
   return sqlite3_column_int64(handle_.get(), column);
 }
 
-}  // namespace nexus::internal
+}  // namespace nexus
