@@ -39,9 +39,20 @@ struct ToolCall {
   Limits limits;                      ///< The call's own; only ever lower what holds.
 };
 
+/// One line of a panel's run history.
+struct RunRecord {
+  std::string run_id;
+  std::string handler;  ///< Tool name, "lifecycle:mount"
+  std::string principal;
+  std::int64_t started_unix_ms = 0;
+  Value args;
+  RunResult result;  ///< status kSuspended while it waits.
+};
+
 /// What happened in a panel between two revisions, durable. Shared by all who watch.
 struct PanelUpdate {
   std::string panel_id;
+  std::int64_t unix_ms = 0;
   std::uint64_t revision = 0;  ///< After `mutations`; unchanged when there are none.
   std::string run_id;          ///< The run that did it; "" for writes from outside.
   std::vector<StateMutation> mutations;
@@ -49,7 +60,7 @@ struct PanelUpdate {
   std::vector<EmittedEvent> events;
   std::vector<ViewCommand> view_commands;
   std::vector<LogEntry> logs;
-  std::optional<RunResult> finished;  ///< The whole run's result, when it ended with this update.
+  std::optional<RunRecord> finished;  ///< The whole run, when it ended with this update.
 };
 
 struct PanelSnapshot {
@@ -58,18 +69,9 @@ struct PanelSnapshot {
   ValueObject computed;
 };
 
-/// One line of a panel's run history.
-struct RunRecord {
-  std::string run_id;
-  std::string handler;  ///< Tool name, "lifecycle:mount", "trigger:N"
-  std::string principal;
-  std::int64_t started_unix_ms = 0;
-  Value args;
-  RunResult result;  ///< status kSuspended while it waits.
-};
-
-/// Called when a call has progressed: `flush` of a suspended run first (0..n times), the final
-/// result last. Every call happens after what it tells is durable. From any thread.
+/// Called when a call has progressed: for each suspension what happened since the last one (status
+/// kSuspended), and at the end the result with the effects of the whole run. Every call happens
+/// after what it tells is durable. From any thread.
 using RunObserver = std::function<void(const RunResult& flush)>;
 /// From any thread; in revision order for one panel. Must not block.
 using UpdateObserver = std::function<void(const std::shared_ptr<const PanelUpdate>&)>;
@@ -80,6 +82,8 @@ class Panel {
   virtual ~Panel() = default;
   virtual const std::string& id() const = 0;
   virtual const std::string& owner() const = 0;
+  virtual std::int64_t created_unix_ms() const = 0;
+  /// Good as long as the panel, also after an update.
   virtual const PanelDefinition& definition() const = 0;
 
   /// Starts a call and returns its run id at once. Refusals (unknown tool, bad arguments, overload)
@@ -138,8 +142,14 @@ class PanelHost {
   /// Compiles every handler, journals the panel, runs its mount handler. Errors: kInvalidArgument
   /// with every handler error at its line:column. An id that is taken is kInvalidArgument too; a
   /// server that wants to answer 409 asks Find first.
+  /// `initial`: values to begin with instead of the declared defaults.
   virtual Result<std::shared_ptr<Panel>> Mount(PanelDefinition definition, std::string source,
-                                               std::string owner) = 0;
+                                               std::string owner, ValueObject initial = {}) = 0;
+  /// Gives a mounted panel a new text: runs that are under way end with the old one, state that
+  /// still fits its declaration stays, the mount handler runs again. The same text changes nothing.
+  /// Errors: as Mount; kNotFound.
+  virtual Result<std::shared_ptr<Panel>> Update(std::string_view id, PanelDefinition definition,
+                                                std::string source) = 0;
   /// Runs the unmount handler, cancels its runs, removes its data.
   virtual Status Unmount(std::string_view id) = 0;
   virtual std::shared_ptr<Panel> Find(std::string_view id) const = 0;

@@ -1,0 +1,213 @@
+#include "panel/host/internal/journal_record.h"
+
+#include <utility>
+#include <variant>
+
+#include "base/codec.h"
+
+namespace nexus::internal {
+namespace {
+
+constexpr std::uint64_t kVersion = 1;
+// Of one record, decoded: far above what a run's limits allow, far below what would hurt.
+constexpr std::uint64_t kNodesMax = 4'000'000;
+
+void AppendWide(std::string& out, std::uint64_t n) {
+  AppendVarint(out, n & 0xffffffff);
+  AppendVarint(out, n >> 32);
+}
+
+void AppendText(std::string& out, std::string_view text) {
+  AppendVarint(out, text.size());
+  out.append(text);
+}
+
+Status AppendMutation(const StateMutation& mutation, std::string& out) {
+  out += mutation.operation == StateMutation::Operation::kSet ? 's' : 'd';
+  AppendText(out, mutation.key);
+  AppendVarint(out, mutation.path.size());
+  for (const PathStep& step : mutation.path) {
+    if (const auto* name = std::get_if<std::string>(&step)) {
+      out += 'n';
+      AppendText(out, *name);
+    } else {
+      out += 'i';
+      AppendVarint(out, std::get<std::uint32_t>(step));
+    }
+  }
+  if (mutation.operation == StateMutation::Operation::kDelete) return {};
+  return EncodeValue(mutation.value, out);
+}
+
+// Reads fields off the front; after the first failure everything else fails too.
+struct Fields {
+  std::string_view rest;
+  bool ok = true;
+
+  std::uint64_t Number() {
+    std::uint64_t n = 0;
+    ok = ok && ReadVarint(rest, n);
+    return ok ? n : 0;
+  }
+  std::uint64_t Wide() {
+    const std::uint64_t low = Number();
+    return low | Number() << 32;
+  }
+  // A count of things that take at least a byte each.
+  std::size_t Count() {
+    const std::uint64_t n = Number();
+    ok = ok && n <= rest.size();
+    return ok ? static_cast<std::size_t>(n) : 0;
+  }
+  std::string Text() {
+    const std::size_t size = Count();
+    std::string text(rest.substr(0, size));
+    rest.remove_prefix(size);
+    return text;
+  }
+  char Byte() {
+    ok = ok && !rest.empty();
+    if (!ok) return 0;
+    const char byte = rest.front();
+    rest.remove_prefix(1);
+    return byte;
+  }
+  Value Decoded() {
+    if (!ok) return {};
+    Result<Value> value = DecodeValuePrefix(rest, kNodesMax);
+    ok = value.has_value();
+    return ok ? *std::move(value) : Value();
+  }
+  StateMutation Mutation() {
+    StateMutation mutation;
+    const char operation = Byte();
+    ok = ok && (operation == 's' || operation == 'd');
+    mutation.operation =
+        operation == 'd' ? StateMutation::Operation::kDelete : StateMutation::Operation::kSet;
+    mutation.key = Text();
+    for (std::size_t left = Count(); ok && left != 0; --left) {
+      const char kind = Byte();
+      if (kind == 'n') {
+        mutation.path.emplace_back(Text());
+      } else {
+        ok = ok && kind == 'i';
+        mutation.path.emplace_back(static_cast<std::uint32_t>(Number()));
+      }
+    }
+    if (operation == 's') mutation.value = Decoded();
+    return mutation;
+  }
+};
+
+RunStatus StatusFromName(std::string_view name) {
+  for (const RunStatus status :
+       {RunStatus::kSuccess, RunStatus::kError, RunStatus::kSuspended, RunStatus::kCancelled}) {
+    if (RunStatusName(status) == name) return status;
+  }
+  return RunStatus::kError;
+}
+
+RunError ErrorFromValue(const Value& value) {
+  RunError error;
+  error.code =
+      RunErrorCodeFromName(value.StringOr("code", "")).value_or(RunErrorCode::kInternalError);
+  error.message = value.StringOr("message", "");
+  error.stack = value.StringOr("stack", "");
+  error.file = value.StringOr("file", "");
+  error.snippet = value.StringOr("snippet", "");
+  error.capability = value.StringOr("capability", "");
+  error.limit = value.StringOr("limit", "");
+  error.cause = value.StringOr("cause", "");
+  error.panel_id = value.StringOr("panelId", "");
+  error.handler_name = value.StringOr("handlerName", "");
+  error.run_id = value.StringOr("runId", "");
+  error.step = value.StringOr("step", "");
+  if (const Value* location = value.Find("location")) {
+    error.location.line = static_cast<std::uint32_t>(location->NumberOr("line", 0));
+    error.location.column = static_cast<std::uint32_t>(location->NumberOr("column", 0));
+  }
+  return error;
+}
+
+}  // namespace
+
+Status EncodeRecord(const JournalRecord& record, std::string& out) {
+  AppendVarint(out, kVersion);
+  AppendWide(out, record.revision);
+  AppendWide(out, static_cast<std::uint64_t>(record.unix_ms));
+  AppendText(out, record.run_id);
+  AppendText(out, record.handler);
+  AppendText(out, record.principal);
+  AppendText(out, record.idempotency_key);
+  AppendVarint(out, record.mutations.size());
+  for (const StateMutation& mutation : record.mutations) {
+    NEXUS_TRY_STATUS(AppendMutation(mutation, out));
+  }
+  AppendVarint(out, record.events.size());
+  for (const EmittedEvent& event : record.events) {
+    AppendText(out, event.name);
+    NEXUS_TRY_STATUS(EncodeValue(event.payload, out));
+  }
+  out += record.finished ? 'f' : '-';
+  if (!record.finished) return {};
+  NEXUS_TRY_STATUS(EncodeValue(record.args, out));
+  return EncodeValue(record.outcome, out);
+}
+
+Result<JournalRecord> DecodeRecord(std::string_view bytes) {
+  Fields fields{bytes};
+  JournalRecord record;
+  if (fields.Number() != kVersion) {
+    return Fail(Code::kDataLoss, "journal record: of another version than this program knows");
+  }
+  record.revision = fields.Wide();
+  record.unix_ms = static_cast<std::int64_t>(fields.Wide());
+  record.run_id = fields.Text();
+  record.handler = fields.Text();
+  record.principal = fields.Text();
+  record.idempotency_key = fields.Text();
+  const std::size_t mutations = fields.Count();
+  for (std::size_t i = 0; fields.ok && i < mutations; ++i) {
+    record.mutations.push_back(fields.Mutation());
+    record.mutations.back().revision = record.revision - (mutations - 1 - i);
+  }
+  for (std::size_t left = fields.Count(); fields.ok && left != 0; --left) {
+    EmittedEvent event;
+    event.name = fields.Text();
+    event.payload = fields.Decoded();
+    record.events.push_back(std::move(event));
+  }
+  const char finished = fields.Byte();
+  record.finished = finished == 'f';
+  if (record.finished) {
+    record.args = fields.Decoded();
+    record.outcome = fields.Decoded();
+  }
+  if (!fields.ok || !fields.rest.empty() || (finished != 'f' && finished != '-')) {
+    return Fail(Code::kDataLoss, "journal record: it is cut off or damaged");
+  }
+  return record;
+}
+
+Value OutcomeToValue(const RunResult& result) {
+  ValueObject outcome;
+  outcome.Append("status", RunStatusName(result.status));
+  if (!result.return_value.is_undefined()) outcome.Append("returnValue", result.return_value);
+  if (result.error) outcome.Append("error", RunErrorToValue(*result.error));
+  outcome.Append("durationUs", result.metrics.duration_us);
+  outcome.Append("cpuUs", result.metrics.cpu_us);
+  return outcome;
+}
+
+RunResult OutcomeFromValue(const Value& outcome, std::string run_id) {
+  RunResult result;
+  result.run_id = std::move(run_id);
+  result.status = StatusFromName(outcome.StringOr("status", ""));
+  if (const Value* value = outcome.Find("returnValue")) result.return_value = *value;
+  if (const Value* error = outcome.Find("error")) result.error = ErrorFromValue(*error);
+  result.metrics.duration_us = static_cast<std::uint64_t>(outcome.NumberOr("durationUs", 0));
+  result.metrics.cpu_us = static_cast<std::uint64_t>(outcome.NumberOr("cpuUs", 0));
+  return result;
+}
+
+}  // namespace nexus::internal
