@@ -25,6 +25,9 @@ struct NxmlReport {
   /// There when `errors` is empty.
   std::optional<PanelDefinition> panel;
   std::vector<NxmlProblem> errors, warnings;  ///< In the order of the file.
+  // What a definition does not hold:
+  std::vector<std::string> comments_before;  ///< Comments before the root element.
+  SourcePosition comment;                    ///< The first within it; line 0: there is none.
 };
 
 /// Hard limits, checked while reading, so that hostile text costs no more than its allowance.

@@ -19,7 +19,7 @@
 #include <string_view>
 #include <vector>
 
-#include "panel/host/internal/cron.h"
+#include "panel/schedule/cron.h"
 #include "panel/host/internal/journal.h"
 #include "panel/host/internal/live_run.h"
 #include "panel/host/internal/panel_state.h"

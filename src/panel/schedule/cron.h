@@ -11,7 +11,7 @@
 
 #include "base/result.h"
 
-namespace nexus::internal {
+namespace nexus {
 
 /// Five fields: minute, hour, day of month, month, day of week (0-7, names allowed), each `*`,
 /// numbers, ranges, steps and lists (POSIX crontab and the steps everyone has). Where both days are
@@ -39,4 +39,4 @@ class CronSchedule {
   std::string timezone_;
 };
 
-}  // namespace nexus::internal
+}  // namespace nexus

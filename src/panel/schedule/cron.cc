@@ -1,4 +1,4 @@
-#include "panel/host/internal/cron.h"
+#include "panel/schedule/cron.h"
 
 #include <cctz/civil_time.h>
 #include <cctz/time_zone.h>
@@ -11,7 +11,7 @@
 
 #include "base/text.h"
 
-namespace nexus::internal {
+namespace nexus {
 namespace {
 
 constexpr std::string_view kMonths[] = {"jan", "feb", "mar", "apr", "may", "jun",
@@ -158,4 +158,4 @@ std::optional<std::int64_t> CronSchedule::NextAfter(std::int64_t after_unix_ms) 
   return std::nullopt;
 }
 
-}  // namespace nexus::internal
+}  // namespace nexus

@@ -1,0 +1,23 @@
+#include "panel/nxml/nxml.h"
+
+#include <utility>
+
+#include "panel/nxml/internal/document.h"
+#include "panel/nxml/internal/reader.h"
+
+namespace nexus {
+
+NxmlReport ReadNxml(std::string_view source, const NxmlOptions& options) {
+  NxmlReport report;
+  const internal::Places places(source);
+  const internal::Document document =
+      internal::ReadDocument(source, places, options.limits, report.errors);
+  if (document.root == nullptr) return report;
+  PanelDefinition panel = internal::Reader(places, options, report).Read(*document.root);
+  if (document.comment_inside != SIZE_MAX) report.comment = places.At(document.comment_inside);
+  report.comments_before = document.comments_before;
+  if (report.errors.empty()) report.panel = std::move(panel);
+  return report;
+}
+
+}  // namespace nexus
