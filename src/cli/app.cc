@@ -119,6 +119,10 @@ int Dispatch(std::vector<std::string> arguments, const BenchRegistry& benchmarks
   add(internal::MakeInspectCommand());
   add(internal::MakeCompileCommand());
   add(internal::MakeReplayCommand());
+  add(internal::MakeCheckCommand());
+  add(internal::MakeFmtCommand());
+  add(internal::MakeNewCommand());
+  add(internal::MakeToolCommand());
   add(internal::MakeBenchCommand(benchmarks));
   add(internal::MakeCapsCommand());
   add(internal::MakeVersionCommand());
