@@ -130,6 +130,9 @@ struct PanelHostOptions {
   std::optional<CapabilitySet> ceiling;         ///< What no panel may exceed; nullopt: no ceiling.
   bool strict = false;                          ///< Refuse handlers without declared capabilities.
   std::function<std::int64_t()> clock_unix_ms;  ///< null: the system clock.
+  /// Pages (4 KiB) the journal's file may have, asked before each write; null or 0: what the disk
+  /// has. Above: writes are refused as on a full disk.
+  std::function<std::int64_t()> journal_pages_max;
 };
 
 /// All panels of a node. Thread-safe.

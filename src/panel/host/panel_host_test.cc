@@ -464,9 +464,8 @@ TEST(PanelHost, OverloadIsRefusedAtOnce) {
   options.queued_calls_max = 4;
   options.workers = 1;
   TestHost test(std::move(options));
-  const auto panel = test.Mount(
-      PanelText(kCounter, ToolText("slow",
-                                   "let x = 0; for (let i = 0; i < 1e6; ++i) x += i; return x")));
+  const auto panel = test.Mount(PanelText(
+      kCounter, ToolText("slow", "let x = 0; for (let i = 0; i < 1e6; ++i) x += i; return x")));
   std::vector<std::future<RunResult>> calls;
   for (int i = 0; i < 20; ++i) calls.push_back(Start(*panel, {.tool = "slow", .args = {}}));
   int refused = 0;

@@ -40,6 +40,15 @@ class FakeExtension final : public Extension {
     kept_.push_back(std::move(done));
   }
   void Abandon(std::string_view) override { ++abandoned; }
+  /// Answers every call of `never` and `once` so far.
+  void AnswerKept(const Value& value) {
+    std::vector<AnswerFunction> kept;
+    {
+      const std::lock_guard lock(mutex_);
+      kept.swap(kept_);
+    }
+    for (AnswerFunction& done : kept) done(Answer::Ok(value));
+  }
 
   std::vector<std::string> calls() const {
     const std::lock_guard lock(mutex_);

@@ -37,7 +37,8 @@ Status HostImpl::Open() {
   if (!options_.data_dir.empty()) {
     NEXUS_TRY_STATUS(MakeDirs(options_.data_dir));
     NEXUS_TRY(lock_, FileLock::Take(options_.data_dir / "lock"));
-    NEXUS_TRY(journal_, Journal::Open(options_.data_dir / "panels.db", options_.synced));
+    NEXUS_TRY(journal_, Journal::Open(options_.data_dir / "panels.db", options_.synced,
+                                      options_.journal_pages_max));
     services_->journal = journal_.get();
     NEXUS_TRY(stored, journal_->Load());
   }

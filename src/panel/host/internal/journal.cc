@@ -82,17 +82,19 @@ struct Journal::Statements {
   SqliteStatement remove_triggers, put_run, remove_run, put_trigger;
 };
 
-Journal::Journal(SqliteFile writer, SqliteFile reader, bool synced)
-    : writer_(std::move(writer)), reader_(std::move(reader)), synced_(synced) {}
+Journal::Journal(SqliteFile writer, SqliteFile reader, std::function<std::int64_t()> pages_max)
+    : writer_(std::move(writer)), reader_(std::move(reader)), pages_max_(std::move(pages_max)) {}
 
-Result<std::unique_ptr<Journal>> Journal::Open(const std::filesystem::path& file, bool synced) {
+Result<std::unique_ptr<Journal>> Journal::Open(const std::filesystem::path& file, bool synced,
+                                               std::function<std::int64_t()> pages_max) {
   NEXUS_TRY(SqliteFile writer, SqliteFile::Open(file.string()));
   NEXUS_TRY_STATUS(writer.Execute(kSettings));
   NEXUS_TRY_STATUS(
       writer.Execute(synced ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = OFF"));
   NEXUS_TRY_STATUS(writer.Execute(kSchema));
   NEXUS_TRY(SqliteFile reader, SqliteFile::Open(file.string()));
-  std::unique_ptr<Journal> journal(new Journal(std::move(writer), std::move(reader), synced));
+  std::unique_ptr<Journal> journal(
+      new Journal(std::move(writer), std::move(reader), std::move(pages_max)));
   NEXUS_TRY_STATUS(journal->Prepare());
   Journal* const raw = journal.get();
   journal->thread_ = std::thread([raw] { raw->Loop(); });
@@ -221,6 +223,11 @@ Status Journal::Write(const std::vector<JournalEntry>& batch, const std::vector<
     statement.Reset();
     return {};
   };
+  if (const std::int64_t limit = pages_max_ ? pages_max_() : 0; limit != pages_limit_) {
+    pages_limit_ = limit;
+    const std::string all = std::to_string(limit > 0 ? limit : 4294967294);
+    NEXUS_TRY_STATUS(writer_.Execute(("PRAGMA max_page_count = " + all).c_str()));
+  }
   Status status = run(s.begin);
   if (!status) return status;
   for (std::size_t i = 0; status && i < batch.size(); ++i) {

@@ -88,7 +88,9 @@ struct StoredPanel {
 class Journal {
  public:
   /// Errors: as SqliteFile's, and kUnavailable when another process has the journal open.
-  static Result<std::unique_ptr<Journal>> Open(const std::filesystem::path& file, bool synced);
+  /// `pages_max`: as PanelHostOptions::journal_pages_max.
+  static Result<std::unique_ptr<Journal>> Open(const std::filesystem::path& file, bool synced,
+                                               std::function<std::int64_t()> pages_max);
   ~Journal();
 
   /// Thread-safe. Entries of one lane are written in the order of submission.
@@ -113,7 +115,7 @@ class Journal {
 
  private:
   struct Statements;
-  Journal(SqliteFile writer, SqliteFile reader, bool synced);
+  Journal(SqliteFile writer, SqliteFile reader, std::function<std::int64_t()> pages_max);
   Status Prepare();
   void Loop();
   void WriteBatch(std::vector<JournalEntry>& batch);
@@ -123,7 +125,8 @@ class Journal {
 
   SqliteFile writer_;
   SqliteFile reader_;
-  const bool synced_;
+  const std::function<std::int64_t()> pages_max_;
+  std::int64_t pages_limit_ = 0;
   std::unique_ptr<Statements> statements_;
   std::mutex reader_mutex_;
 

@@ -19,13 +19,13 @@
 #include <string_view>
 #include <vector>
 
-#include "panel/schedule/cron.h"
 #include "panel/host/internal/journal.h"
 #include "panel/host/internal/live_run.h"
 #include "panel/host/internal/panel_state.h"
 #include "panel/host/internal/timers.h"
 #include "panel/host/internal/work_queue.h"
 #include "panel/host/panel_host.h"
+#include "panel/schedule/cron.h"
 
 namespace nexus::internal {
 
