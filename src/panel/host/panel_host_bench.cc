@@ -11,6 +11,7 @@
 
 #include "panel/host/panel_host.h"
 #include "panel/nxml/nxml.h"
+#include "sandbox/sandbox.h"
 
 namespace nexus {
 namespace {
