@@ -15,7 +15,7 @@ namespace nexus::internal {
 namespace {
 
 // A panel gives its worker up after so much, so that others get theirs.
-constexpr int kJobsAtOnce = 16;
+constexpr int kJobsAtOnce = 4;
 constexpr std::size_t kIdempotencyKeysMax = 4096;
 
 /// A durable state as computed values read it: what was written since is not told of.
