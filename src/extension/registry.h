@@ -19,17 +19,20 @@ class Registry {
  public:
   /// Names are 1-64 characters of [A-Za-z0-9_-], starting with a letter, because they are written
   /// in tokens ("ext:NAME.METHOD").
-  /// Errors: kInvalidArgument for a bad name or one that is taken.
+  /// From here on its calls are checked against the schemas of its methods, and a call that does
+  /// not fit is answered with INVALID_ARGUMENT naming the argument; the extension never sees it.
+  /// Errors: kInvalidArgument for a bad name, one that is taken, or a schema that is none.
   Status Add(std::shared_ptr<Extension> extension);
 
-  /// nullptr when there is none of that name.
+  /// nullptr when there is none of that name. What is returned checks its calls.
   std::shared_ptr<Extension> Find(std::string_view name) const;
   /// Sorted.
   std::vector<std::string> Names() const;
   /// Every extension under its own name: what a run without aliases is given.
   std::vector<ExtensionBinding> Bindings() const;
 
-  /// `[{name, methods: [{name, summary, idempotent}]}]`, for people and for catalogues.
+  /// `[{name, methods: [{name, summary, idempotent, parameters?, result?}]}]`, for people and for
+  /// catalogues; parameters and result are JSON Schemas.
   Value Describe() const;
 
  private:

@@ -88,6 +88,11 @@ struct MethodDescriptor {
   std::string summary;                       ///< One line for people.
   bool idempotent = false;                   ///< May be repeated after a crash with the same key.
   std::optional<std::size_t> path_argument;  ///< Index of the argument path-prefix grants judge.
+  /// JSON Schema of the list of arguments ("prefixItems", each with its name as "title"), and of
+  /// the result. Empty: not described. The text outlives the extension; extension/schema.h says
+  /// which part of JSON Schema is understood.
+  std::string_view parameters = {};
+  std::string_view result = {};
 };
 
 /// `done` is called exactly once, from any thread, possibly before Call returns.
