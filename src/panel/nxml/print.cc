@@ -206,9 +206,16 @@ class Printer {
     }
     out_ += '>';
     // Code that names the end tag can only stand in CDATA.
-    const bool cdata = handler.code.find("</Handler") != std::string::npos;
-    if (cdata) out_ += "<![CDATA[";
-    out_ += handler.code;
+    std::string_view code = handler.code;
+    const bool cdata = code.find("</Handler") != std::string_view::npos;
+    if (cdata) {
+      // Read from CDATA, it has blanks where the marks were.
+      constexpr std::string_view kBlanks = "         ";
+      if (code.starts_with(kBlanks)) code.remove_prefix(kBlanks.size());
+      if (code.ends_with("   ")) code.remove_suffix(3);
+      out_ += "<![CDATA[";
+    }
+    out_ += code;
     if (cdata) out_ += "]]>";
     out_ += "</Handler>\n";
   }

@@ -192,6 +192,10 @@ ExpressionFacts ReadExpression(std::string_view expression) {
     return facts;
   }
   Scanner(facts).Scan(expression, 0);
+  constexpr std::string_view kWantsMore = "+-*/%=&|<>?:,.!~^";
+  if (facts.error.empty() && kWantsMore.find(Trim(expression).back()) != std::string_view::npos) {
+    facts.error = "it ends where more is expected";
+  }
   return facts;
 }
 

@@ -167,7 +167,8 @@ PanelDefinition Reader::Read(const Element& root) {
   panel_.description = Text(root, "description");
   panel_.version = Text(root, "version");
   panel_.author = Text(root, "author");
-  for (const std::string_view tag : Split(Text(root, "tags"), ',')) {
+  const std::string tags = Text(root, "tags");
+  for (const std::string_view tag : Split(tags, ',')) {
     if (!Trim(tag).empty()) panel_.tags.emplace_back(Trim(tag));
   }
   std::map<std::string, SourcePosition> sections;
