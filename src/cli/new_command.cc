@@ -36,7 +36,7 @@ constexpr const char* kPanel = R"(<?xml version="1.0" encoding="UTF-8"?>
         $state.draft = "";
       </Handler>
     </Tool>
-    <Tool name="remove" description="Removes the item at a place, counted from 0." destructive="true">
+    <Tool name="remove" description="Removes the item at an index." destructive="true">
       <Arg name="index" type="number"/>
       <Handler>
         return $state.items.splice($args.index, 1).length === 1;
@@ -52,7 +52,7 @@ constexpr const char* kPanel = R"(<?xml version="1.0" encoding="UTF-8"?>
       <Iterate items="{{$state.items}}" as="item">
         <Layout strategy="row" justify="space-between">
           <Text content="{{$scope.item.text}}"/>
-          <Button label="Remove" trigger="remove" args="{{ index: $scope.itemIndex }}" variant="ghost"/>
+          <Button label="Remove" trigger="remove" args="[$scope.itemIndex]"/>
         </Layout>
       </Iterate>
     </Layout>

@@ -1,5 +1,6 @@
 #pragma once
-/// The little of SQLite that a few tables need: an open file, prepared statements, errors as Result.
+/// The little of SQLite that a few tables need: an open file, prepared statements, errors as
+/// Result.
 
 #include <cstdint>
 #include <memory>

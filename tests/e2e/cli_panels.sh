@@ -80,7 +80,7 @@ holds "flags: for named users" 'it.results[2].returnValue !== it.results[3].retu
 run "incidents" 0 tool "$panels/incident-log.nxml" openIncident --args '{"title": "down"}' \
   acknowledge --args '{"number": 1, "who": "me"}' resolve --args '{"number": 1}' --json
 holds "incidents: opened and resolved" 'it.results.every(r => r.status === "success")'
-run "chat" 0 tool "$panels/chat.nxml" --stub 'llm.chat={"text": "hello", "usage": {"inputTokens": 1, "outputTokens": 1}}' \
+run "chat" 0 tool "$panels/chat.nxml" --stub 'llm.complete={"text": "hello", "usage": {"inputTokens": 1, "outputTokens": 1}}' \
   say --args '{"text": "hi"}' clear --json
 holds "chat: the model answers" 'it.results[0].status === "success"'
 finish

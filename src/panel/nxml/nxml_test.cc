@@ -60,6 +60,21 @@ TEST(Nxml, WhatIsPrintedReadsBackTheSame) {
   }
 }
 
+TEST(Nxml, EveryExampleOfTheDocumentationReads) {
+  const auto page = ReadFile(std::string(NEXUS_SOURCE_DIR) + "/docs/NXML.md");
+  ASSERT_TRUE(page.has_value());
+  int examples = 0;
+  std::size_t at = 0;
+  while ((at = page->find("```xml\n", at)) != std::string::npos) {
+    at += 7;
+    const std::string example = page->substr(at, page->find("```", at) - at);
+    const NxmlReport report = ReadNxml(example, {.file = "docs/NXML.md", .limits = {}});
+    EXPECT_TRUE(report.panel) << example << Shown(report);
+    ++examples;
+  }
+  EXPECT_GE(examples, 4);
+}
+
 // Whatever end a file is cut off at, the reader says something and the place is in the file.
 TEST(Nxml, EveryPrefixOfAPanelGetsAPlace) {
   const auto source = ReadFile(Examples().front());
