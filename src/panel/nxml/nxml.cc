@@ -12,7 +12,7 @@ NxmlReport ReadNxml(std::string_view source, const NxmlOptions& options) {
   const internal::Places places(source);
   const internal::Document document =
       internal::ReadDocument(source, places, options.limits, report.errors);
-  if (document.root == nullptr) return report;
+  if (document.root == nullptr || document.broken_at != SIZE_MAX) return report;
   PanelDefinition panel = internal::Reader(places, options, report).Read(*document.root);
   if (document.comment_inside != SIZE_MAX) report.comment = places.At(document.comment_inside);
   report.comments_before = document.comments_before;

@@ -7,7 +7,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/text.h"
@@ -18,7 +17,14 @@ namespace nexus::internal {
 
 struct Element;
 
-/// Text between tags, entities decoded.
+struct Attribute {
+  std::string name;
+  std::string value;             ///< Entities decoded, white space as blanks.
+  std::size_t name_offset = 0;   ///< In the file.
+  std::size_t value_offset = 0;  ///< Of the character behind the quote.
+};
+
+/// Text between tags, entities decoded. Never blank: white space between tags means nothing.
 struct TextPiece {
   std::string text;
   std::size_t offset = 0;  ///< Of its first byte in the file.
@@ -32,7 +38,7 @@ struct Content {
 struct Element {
   std::string name;
   std::size_t offset = 0;  ///< Of its `<` in the file.
-  std::vector<std::pair<std::string, std::string>> attributes;
+  std::vector<Attribute> attributes;
   std::vector<Content> content;
   /// Of a Handler: what stands between its tags, CDATA marks blanked.
   std::string body;
@@ -40,34 +46,40 @@ struct Element {
   bool has_body = false;
   bool body_has_cdata = false;
 
+  const Attribute* FindAttribute(std::string_view attribute) const;
   const std::string* Find(std::string_view attribute) const;
+  /// Of the value of `attribute`; of the element when it has none.
+  std::size_t OffsetOf(std::string_view attribute) const;
 };
 
 struct Document {
-  std::unique_ptr<Element> root;             ///< nullptr after an error of the XML itself.
+  std::unique_ptr<Element> root;  ///< nullptr: nothing could be read.
+  /// Where reading had to stop; SIZE_MAX: at the end. What stands behind it is not in the tree.
+  std::size_t broken_at = SIZE_MAX;
   std::vector<std::string> comments_before;  ///< Those before the root element.
   std::size_t comment_inside = SIZE_MAX;     ///< Offset of the first one within it.
 };
 
-/// Positions in one file.
+/// Positions in one file. One thread.
 class Places {
  public:
   explicit Places(std::string_view source) : source_(source), lines_(source) {}
-  SourcePosition At(std::size_t offset) const {
-    const TextPosition at = lines_.At(offset);
-    return {.line = at.line, .column = at.column};
-  }
-  /// Of the value of `attribute` (of its name when `of_name`); of the element when it has none.
-  std::size_t AttributeOffset(const Element& element, std::string_view attribute,
-                              bool of_name = false) const;
+  /// Cheapest for offsets that grow.
+  SourcePosition At(std::size_t offset) const;
+  /// The offset in the file of the `decoded`-th byte of a value (or text) that begins at `begin`
+  /// there: `&lt;` is one byte of a value.
+  std::size_t Within(std::size_t begin, std::size_t decoded) const;
   std::string_view source() const { return source_; }
 
  private:
   std::string_view source_;
   LineIndex lines_;
+  mutable std::size_t last_offset_ = 0;
+  mutable SourcePosition last_{.line = 1, .column = 1};
 };
 
-/// Well-formedness, depth, size and encoding. Problems go to `problems`.
+/// Well-formedness, depth, size and encoding. Problems go to `problems`; after one that has an
+/// obvious remedy (a bare `&`, an attribute given twice) reading goes on as if it were remedied.
 Document ReadDocument(std::string_view source, const Places& places, const NxmlLimits& limits,
                       std::vector<NxmlProblem>& problems);
 

@@ -63,9 +63,9 @@ void Reader::Warn(std::string code, SourcePosition position, std::string message
 
 void Reader::CheckAttributes(const Element& element, Names known, const std::string& path) {
   const std::vector<std::string_view> names(known);
-  for (const auto& [name, value] : element.attributes) {
+  for (const auto& [name, value, name_offset, value_offset] : element.attributes) {
     if (std::find(names.begin(), names.end(), name) != names.end()) continue;
-    Error("UNKNOWN_ATTRIBUTE", places_.AttributeOffset(element, name, true),
+    Error("UNKNOWN_ATTRIBUTE", element.FindAttribute(name)->name_offset,
           "<" + element.name + "> has no attribute '" + name + "'" + DidYouMean(name, names), path);
   }
 }
@@ -99,7 +99,7 @@ std::optional<bool> Reader::Flag(const Element& element, std::string_view attrib
   if (value == nullptr) return std::nullopt;
   if (*value == "true") return true;
   if (*value == "false") return false;
-  Error("INVALID_TYPE", places_.AttributeOffset(element, attribute),
+  Error("INVALID_TYPE", element.OffsetOf(attribute),
         std::string(attribute) + " is true or false, not '" + *value + "'", path);
   return std::nullopt;
 }
@@ -107,7 +107,7 @@ std::optional<bool> Reader::Flag(const Element& element, std::string_view attrib
 void Reader::Identifier(const std::string& name, const Element& element, std::string_view attribute,
                         const std::string& path) {
   if (name.empty() || IsIdentifier(name)) return;  // An empty one was reported as missing.
-  Error("INVALID_IDENTIFIER", places_.AttributeOffset(element, attribute),
+  Error("INVALID_IDENTIFIER", element.OffsetOf(attribute),
         "'" + name + "' is no name: letters, digits, _ and $, not a digit first, at most " +
             std::to_string(kIdentifierMax) + " characters",
         path);
@@ -118,7 +118,7 @@ PanelType Reader::TypeOf(const Element& element, const std::string& path) {
   if (name == nullptr) return PanelType::kString;
   if (const auto type = PanelTypeFromName(*name)) return *type;
   const std::vector<std::string_view> known = {"string", "number", "boolean", "list", "object"};
-  Error("INVALID_TYPE", places_.AttributeOffset(element, "type"),
+  Error("INVALID_TYPE", element.OffsetOf("type"),
         "the type '" + *name + "' is unknown" + DidYouMean(*name, known) +
             "; types are string, number, boolean, list and object",
         path);
@@ -130,7 +130,7 @@ std::optional<Value> Reader::DefaultOf(const Element& element, PanelType type,
   const std::string* const text = element.Find("default");
   if (text == nullptr) return std::nullopt;
   if (auto value = CoerceText(*text, type)) return value;
-  Error("INVALID_TYPE", places_.AttributeOffset(element, "default"),
+  Error("INVALID_TYPE", element.OffsetOf("default"),
         "the default '" + *text + "' is no " + std::string(PanelTypeName(type)), path);
   return EmptyOfType(type);
 }
@@ -158,7 +158,7 @@ PanelDefinition Reader::Read(const Element& root) {
   panel_.id = Text(root, "id");
   if (panel_.id.empty()) panel_.id = Stem(options_.file);
   if (!panel_.id.empty() && !IsPanelId(panel_.id)) {
-    Error("INVALID_IDENTIFIER", places_.AttributeOffset(root, "id"),
+    Error("INVALID_IDENTIFIER", root.OffsetOf("id"),
           "'" + panel_.id + "' is no id: letters, digits, _ and -, at most " +
               std::to_string(kIdentifierMax) + " characters",
           "panel");
@@ -234,7 +234,7 @@ void Reader::ReadState(const Element& element, const std::string& path) {
   Identifier(state.name, element, "name", path);
   if (std::find(std::begin(kStateMethods), std::end(kStateMethods), state.name) !=
       std::end(kStateMethods)) {
-    Error("RESERVED_NAME", places_.AttributeOffset(element, "name"),
+    Error("RESERVED_NAME", element.OffsetOf("name"),
           "'" + state.name + "' is a method of $state: choose another name", path);
   }
   state.type = TypeOf(element, path);
@@ -251,7 +251,7 @@ void Reader::ReadComputed(const Element& element, const std::string& path) {
   Identifier(computed.name, element, "name", path);
   if (std::find(std::begin(kStateMethods), std::end(kStateMethods), computed.name) !=
       std::end(kStateMethods)) {
-    Error("RESERVED_NAME", places_.AttributeOffset(element, "name"),
+    Error("RESERVED_NAME", element.OffsetOf("name"),
           "'" + computed.name + "' is a method of $state: choose another name", path);
   }
   computed.expression = Required(element, "value", path);

@@ -51,7 +51,7 @@ class Reader {
   void ReadComputed(const Element& element, const std::string& path);
   SourcePosition At(std::size_t offset) const { return places_.At(offset); }
   SourcePosition AttributeAt(const Element& element, std::string_view attribute) const {
-    return places_.At(places_.AttributeOffset(element, attribute));
+    return places_.At(element.OffsetOf(attribute));
   }
 
   // reader_logic.cc

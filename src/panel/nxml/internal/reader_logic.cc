@@ -175,13 +175,13 @@ void Reader::ReadExtension(const Element& element) {
   use.position = At(element.offset);
   const bool aliased = element.Find("alias") != nullptr;
   if (!use.name.empty() && !IsExtensionName(use.name)) {
-    Error("INVALID_IDENTIFIER", places_.AttributeOffset(element, "name"),
+    Error("INVALID_IDENTIFIER", element.OffsetOf("name"),
           "'" + use.name + "' is no extension's name: letters, digits, _ - and dots", path);
   }
   Identifier(use.alias, element, aliased ? "alias" : "name", path);
   if (std::find(std::begin(kExtMethods), std::end(kExtMethods), use.alias) !=
       std::end(kExtMethods)) {
-    Error("RESERVED_NAME", places_.AttributeOffset(element, aliased ? "alias" : "name"),
+    Error("RESERVED_NAME", element.OffsetOf(aliased ? "alias" : "name"),
           "'" + use.alias + "' is a method of $ext: choose another alias", path);
   }
   for (const ExtensionUse& other : panel_.extensions) {
@@ -227,7 +227,7 @@ void Reader::ReadArgs(const Element& element, std::vector<ArgDefinition>& args,
 void Reader::ReadOutput(const Element& element, ToolDefinition& tool, const std::string& path) {
   CheckAttributes(element, {"schema"}, path);
   std::string text = Text(element, "schema");
-  std::size_t offset = places_.AttributeOffset(element, "schema");
+  std::size_t offset = element.OffsetOf("schema");
   for (const Content& content : element.content) {
     if (content.element == nullptr && !Trim(content.text.text).empty()) {
       text = content.text.text;
@@ -270,7 +270,7 @@ void Reader::ReadTool(const Element& element) {
     std::string list;
     for (const std::string_view name : known)
       list += (list.empty() ? "" : ", ") + std::string(name);
-    Error("INVALID_TYPE", places_.AttributeOffset(element, attribute),
+    Error("INVALID_TYPE", element.OffsetOf(attribute),
           std::string(attribute) + " is one of " + list + ", not '" + *value + "'" +
               DidYouMean(*value, known),
           path);
@@ -304,7 +304,7 @@ void Reader::ReadLifecycle(const Element& element) {
   CheckNoText(element, path);
   Required(element, "on", path);
   if (!on.empty() && on != "mount" && on != "unmount") {
-    Error("INVALID_TYPE", places_.AttributeOffset(element, "on"),
+    Error("INVALID_TYPE", element.OffsetOf("on"),
           "a lifecycle handler is on mount or unmount, not '" + on + "'", path);
   }
   lifecycle.on = on == "unmount" ? LifecycleEvent::kUnmount : LifecycleEvent::kMount;
@@ -333,7 +333,7 @@ void Reader::ReadTriggerTimes(const Element& element, TriggerDefinition& trigger
     const auto every = ReadDuration(Text(element, "every"));
     trigger.every_ms = every.value_or(0);
     if (!every) {
-      Error("INVALID_TRIGGER", places_.AttributeOffset(element, "every"),
+      Error("INVALID_TRIGGER", element.OffsetOf("every"),
             "'" + Text(element, "every") +
                 "' is no time: a number and a unit, for example 500ms, 30s, 5m, 1h",
             path);
@@ -343,7 +343,7 @@ void Reader::ReadTriggerTimes(const Element& element, TriggerDefinition& trigger
     const auto schedule = CronSchedule::Parse(trigger.expression, trigger.timezone);
     if (!schedule) {
       const bool zone = schedule.error().message().starts_with("timezone");
-      Error("INVALID_TRIGGER", places_.AttributeOffset(element, zone ? "timezone" : "expression"),
+      Error("INVALID_TRIGGER", element.OffsetOf(zone ? "timezone" : "expression"),
             schedule.error().message(), path);
     }
   }
@@ -366,7 +366,7 @@ void Reader::ReadTrigger(const Element& element) {
   const auto kind = std::find(kinds.begin(), kinds.end(), on);
   if (kind == kinds.end()) {
     if (!on.empty()) {
-      Error("INVALID_TRIGGER", places_.AttributeOffset(element, "on"),
+      Error("INVALID_TRIGGER", element.OffsetOf("on"),
             "a trigger is on interval, cron, event or state_change, not '" + on + "'" +
                 DidYouMean(on, kinds),
             path);
@@ -381,7 +381,7 @@ void Reader::ReadTrigger(const Element& element) {
   if (const std::string* missed = element.Find("missed")) {
     const auto policy = std::find(policies.begin(), policies.end(), *missed);
     if (policy == policies.end()) {
-      Error("INVALID_TRIGGER", places_.AttributeOffset(element, "missed"),
+      Error("INVALID_TRIGGER", element.OffsetOf("missed"),
             "missed is skip, once or all, not '" + *missed + "'", path);
     } else {
       trigger.missed = static_cast<MissedRuns>(policy - policies.begin());
@@ -444,8 +444,7 @@ std::vector<CapabilityToken> Reader::ReadCapabilities(const Element& element,
     if (type.empty()) continue;
     auto list = ParseCapabilityList(type, scope);
     if (!list) {
-      Error("INVALID_CAPABILITY", places_.AttributeOffset(one, "type"), list.error().message(),
-            path);
+      Error("INVALID_CAPABILITY", one.OffsetOf("type"), list.error().message(), path);
       continue;
     }
     tokens.insert(tokens.end(), list->begin(), list->end());
@@ -493,10 +492,10 @@ void Reader::ReadHandler(const Element& element, HandlerDefinition& handler,
   handler.code = element.body;
   handler.code_position = At(element.has_body ? element.body_offset : element.offset);
   const std::vector<std::string_view> known(std::begin(kLimitNames), std::end(kLimitNames));
-  for (const auto& [name, value] : element.attributes) {
-    const std::size_t offset = places_.AttributeOffset(element, name);
+  for (const auto& [name, value, name_offset, value_offset] : element.attributes) {
+    const std::size_t offset = element.OffsetOf(name);
     if (std::find(known.begin(), known.end(), name) == known.end()) {
-      Error("UNKNOWN_ATTRIBUTE", places_.AttributeOffset(element, name, true),
+      Error("UNKNOWN_ATTRIBUTE", element.FindAttribute(name)->name_offset,
             "<Handler> has no attribute '" + name + "'" + DidYouMean(name, known) +
                 "; its attributes are limits, and capabilities stand in <Capabilities>",
             path);

@@ -48,7 +48,7 @@ ViewNode Reader::ReadNode(const Element& element, const std::string& path,
              "; it is shown as nothing",
          path);
   }
-  for (const auto& [name, value] : element.attributes) {
+  for (const auto& [name, value, name_offset, value_offset] : element.attributes) {
     ReadProp(element, name, value, node, path, scope);
   }
   std::vector<std::string> inner = scope;
