@@ -123,6 +123,8 @@ int Dispatch(std::vector<std::string> arguments, const BenchRegistry& benchmarks
   add(internal::MakeFmtCommand());
   add(internal::MakeNewCommand());
   add(internal::MakeToolCommand());
+  add(internal::MakeServeCommand());
+  add(internal::MakeConfigCommand());
   add(internal::MakeBenchCommand(benchmarks));
   add(internal::MakeCapsCommand());
   add(internal::MakeVersionCommand());

@@ -30,6 +30,8 @@ std::unique_ptr<Command> MakeCheckCommand();
 std::unique_ptr<Command> MakeFmtCommand();
 std::unique_ptr<Command> MakeNewCommand();
 std::unique_ptr<Command> MakeToolCommand();
+std::unique_ptr<Command> MakeServeCommand();
+std::unique_ptr<Command> MakeConfigCommand();
 std::unique_ptr<Command> MakeBenchCommand(const BenchRegistry& registry);
 std::unique_ptr<Command> MakeCapsCommand();
 std::unique_ptr<Command> MakeVersionCommand();

@@ -1,0 +1,84 @@
+// The one file that knows the TOML library.
+#include <toml++/toml.h>
+
+#include <utility>
+
+#include "server/config.h"
+
+namespace nexus {
+namespace {
+
+std::optional<Value> Scalar(const toml::node& node) {
+  if (const auto* text = node.as_string()) return Value(text->get());
+  if (const auto* flag = node.as_boolean()) return Value(flag->get());
+  if (const auto* whole = node.as_integer()) return Value(static_cast<double>(whole->get()));
+  if (const auto* number = node.as_floating_point()) return Value(number->get());
+  return std::nullopt;
+}
+
+class Flattener {
+ public:
+  Flattener(std::vector<TomlEntry>& out, std::string_view file) : out_(out), file_(file) {}
+
+  Status Walk(const std::string& prefix, const toml::table& table) {
+    for (const auto& [key, node] : table) {
+      const std::string path = (prefix.empty() ? "" : prefix + ".") + std::string(key.str());
+      const auto where = key.source().begin;
+      if (const auto* inner = node.as_table()) {
+        if (inner->empty()) Add(path, Value::Object(), where);
+        NEXUS_TRY_STATUS(Walk(path, *inner));
+      } else if (const auto* list = node.as_array()) {
+        NEXUS_TRY_STATUS(List(path, *list, where));
+      } else if (std::optional<Value> value = Scalar(node)) {
+        Add(path, *std::move(value), where);
+      } else {
+        return Wrong(where, path + ": dates have no use here");
+      }
+    }
+    return {};
+  }
+
+ private:
+  Status List(const std::string& path, const toml::array& list, toml::source_position where) {
+    ValueArray items;
+    std::size_t tables = 0;
+    for (const toml::node& node : list) {
+      if (const auto* table = node.as_table()) {
+        NEXUS_TRY_STATUS(Walk(path + "[" + std::to_string(tables++) + "]", *table));
+      } else if (std::optional<Value> value = Scalar(node)) {
+        items.push_back(*std::move(value));
+      } else {
+        return Wrong(where, path + ": a list of plain values, or of tables");
+      }
+    }
+    if (tables == 0) Add(path, Value(std::move(items)), where);
+    return {};
+  }
+  void Add(const std::string& path, Value value, toml::source_position where) {
+    out_.push_back(
+        {.path = path, .value = std::move(value), .line = where.line, .column = where.column});
+  }
+  Status Wrong(toml::source_position where, const std::string& what) const {
+    return Fail(Code::kInvalidArgument, std::string(file_) + ":" + std::to_string(where.line) +
+                                            ":" + std::to_string(where.column) + ": " + what);
+  }
+  std::vector<TomlEntry>& out_;
+  std::string_view file_;
+};
+
+}  // namespace
+
+Result<std::vector<TomlEntry>> ReadToml(std::string_view text, std::string_view file) {
+  const toml::parse_result parsed = toml::parse(text, file);
+  if (!parsed) {
+    const auto where = parsed.error().source().begin;
+    return Fail(Code::kInvalidArgument, std::string(file) + ":" + std::to_string(where.line) + ":" +
+                                            std::to_string(where.column) + ": " +
+                                            std::string(parsed.error().description()));
+  }
+  std::vector<TomlEntry> entries;
+  NEXUS_TRY_STATUS(Flattener(entries, file).Walk("", parsed.table()));
+  return entries;
+}
+
+}  // namespace nexus
