@@ -41,7 +41,7 @@ class CapsCommand final : public Command {
   int Run() override {
     // The workspace is any folder that exists: only its methods are shown.
     ExtensionChoice choice;
-    choice.extensions = {"http", "kv", "test"};
+    choice.extensions = {"http", "kv", "timer", "crypto", "test"};
     choice.workspace = "/";
     Result<Registry> registry = BuildRegistry(choice);
     if (!registry) return FailWith(registry.error(), json_);

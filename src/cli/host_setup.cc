@@ -15,14 +15,18 @@
 #include "base/text.h"
 #include "cli/json_argument.h"
 #include "extension/code.h"
+#include "extension/crypto.h"
 #include "extension/http.h"
 #include "extension/kv.h"
+#include "extension/secrets.h"
 #include "extension/test_extension.h"
+#include "extension/timer.h"
 
 namespace nexus {
 namespace {
 
-constexpr std::array<std::string_view, 4> kExtensions = {"http", "code", "kv", "test"};
+constexpr std::array<std::string_view, 6> kExtensions = {"http",  "code",   "kv",
+                                                         "timer", "crypto", "test"};
 
 // The members of a configuration object, each of which must be known.
 class Settings {
@@ -38,6 +42,7 @@ class Settings {
     }
     return {};
   }
+  const Value* Find(std::string_view key) const { return values_.Find(key); }
   Status Read(std::string_view key, std::string& out) const {
     const Value* value = values_.Find(key);
     if (value == nullptr) return {};
@@ -140,11 +145,36 @@ Result<std::shared_ptr<Extension>> MakeKv(const Settings& settings, const Extens
   return *std::move(kv);
 }
 
+Result<std::shared_ptr<Extension>> MakeTimer(const Settings& settings) {
+  static constexpr std::array<std::string_view, 2> kNames = {"file", "maxWaits"};
+  NEXUS_TRY_STATUS(settings.CheckNames(kNames));
+  TimerOptions options;
+  NEXUS_TRY_STATUS(settings.Read("file", options.file));
+  NEXUS_TRY_STATUS(settings.ReadNumber("maxWaits", options.waits_max));
+  Result<std::shared_ptr<TimerExtension>> timer = TimerExtension::Create(std::move(options));
+  if (!timer) return std::unexpected(std::move(timer).error().Context("--ext timer"));
+  return *std::move(timer);
+}
+
+Result<std::shared_ptr<Extension>> MakeCrypto(const Settings& settings) {
+  static constexpr std::array<std::string_view, 1> kNames = {"secrets"};
+  NEXUS_TRY_STATUS(settings.CheckNames(kNames));
+  CryptoOptions options;
+  if (const Value* secrets = settings.Find("secrets")) {
+    Result<Secrets> parsed = Secrets::Parse(*secrets);
+    if (!parsed) return std::unexpected(std::move(parsed).error().Context("--ext crypto"));
+    options.secrets = *std::move(parsed);
+  }
+  return std::make_shared<CryptoExtension>(std::move(options));
+}
+
 Result<std::shared_ptr<Extension>> Make(std::string_view name, const Settings& settings,
                                         const ExtensionChoice& choice) {
   if (name == "http") return MakeHttp(settings, choice);
   if (name == "code") return MakeCode(settings, choice);
   if (name == "kv") return MakeKv(settings, choice);
+  if (name == "timer") return MakeTimer(settings);
+  if (name == "crypto") return MakeCrypto(settings);
   return std::make_shared<TestExtension>();
 }
 
@@ -158,8 +188,11 @@ std::vector<std::string> ImpliedNames(const ExtensionChoice& choice) {
   for (const std::string& capability : choice.capabilities) {
     if (!capability.starts_with("ext:")) continue;
     const std::string scope = capability.substr(4, capability.find_first_of(".?", 4) - 4);
-    if (scope == "*") names.insert(names.end(), {"http", "kv"});
-    if (scope == "http" || scope == "kv" || scope == "code") names.push_back(scope);
+    if (scope == "*") names.insert(names.end(), {"http", "kv", "timer", "crypto"});
+    if (std::find(kExtensions.begin(), kExtensions.end(), scope) != kExtensions.end() &&
+        scope != "test") {
+      names.push_back(scope);
+    }
   }
   return names;
 }

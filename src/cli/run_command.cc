@@ -107,7 +107,8 @@ CLI::App* RunCommand::Declare(CLI::App& root) {
       ->type_name("NAME=VALUE")
       ->allow_extra_args(false);
   app->add_option("--ext", choice_.extensions,
-                  "Offer an extension: http, code, kv or test, with settings as NAME=JSON")
+                  "Offer an extension: http, code, kv, timer, crypto or test, with settings as "
+                  "NAME=JSON")
       ->type_name("NAME[=JSON]")
       ->allow_extra_args(false);
   app->add_option("--workspace", choice_.workspace,

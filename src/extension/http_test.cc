@@ -263,8 +263,8 @@ TEST(HttpExtension, ChecksOptions) {
   };
   EXPECT_EQ(message(5, {}), "http.get: argument 1 (url) must be a string, not number");
   EXPECT_THAT(message("http://127.0.0.1/", 7), HasSubstr("options) must be an object, not number"));
-  EXPECT_THAT(message("http://127.0.0.1/", Value::Object({{"timeout", 1}})),
-              HasSubstr("unknown option 'timeout'"));
+  EXPECT_THAT(message("http://127.0.0.1/", Value::Object({{"timout", 1}})),
+              HasSubstr("unknown option 'timout'"));
   EXPECT_THAT(message("http://127.0.0.1/", Value::Object({{"timeoutMs", 0}})),
               HasSubstr("'timeoutMs'"));
   EXPECT_THAT(message("http://127.0.0.1/", Value::Object({{"body", "x"}})),

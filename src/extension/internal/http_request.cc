@@ -186,19 +186,22 @@ Result<HttpRequest> ReadRequest(const ExtensionCall& call, const HttpOptions& op
   request.place = arguments.Place();
   request.run_id = call.run_id;
   NEXUS_TRY(const std::string url, arguments.String(0, "url"));
-  NEXUS_TRY(
-      const ValueObject* given,
-      call.method == "request"
-          ? arguments.Options(
-                1, {"method", "headers", "body", "json", "timeoutMs", "maxBytes", "redirect"})
-          : arguments.Options(1, {"headers", "body", "json", "timeoutMs", "maxBytes", "redirect"}));
+  NEXUS_TRY(const ValueObject* given,
+            call.method == "request"
+                ? arguments.Options(1, {"method", "headers", "body", "json", "timeoutMs", "timeout",
+                                        "maxBytes", "redirect"})
+                : arguments.Options(1, {"headers", "body", "json", "timeoutMs", "timeout",
+                                        "maxBytes", "redirect"}));
   const OptionReader reader(request.place, given);
   NEXUS_TRY(request.method, ReadMethod(call, reader, request.place));
   NEXUS_TRY(request.headers, ReadHeaders(request.place, reader.Raw("headers")));
   NEXUS_TRY_STATUS(ReadBody(reader, options, request));
-  NEXUS_TRY(const std::uint64_t timeout_ms,
-            reader.Integer("timeoutMs", std::min(options.timeout_ms, options.timeout_ms_max), 1,
+  // `timeout` is what panels of the prototype call it.
+  NEXUS_TRY(const std::uint64_t short_name,
+            reader.Integer("timeout", std::min(options.timeout_ms, options.timeout_ms_max), 1,
                            options.timeout_ms_max));
+  NEXUS_TRY(const std::uint64_t timeout_ms,
+            reader.Integer("timeoutMs", short_name, 1, options.timeout_ms_max));
   NEXUS_TRY(request.response_bytes_max,
             reader.Integer("maxBytes", options.response_bytes_max, 1, options.response_bytes_max));
   NEXUS_TRY(const std::string redirect, reader.String("redirect", "follow"));
@@ -281,6 +284,7 @@ Result<Value> ResponseToValue(const HttpRequest& request, HttpResponse response)
                   fmt::format("{}: the response of {} (status {}) is not JSON: {}", request.place,
                               request.url.Origin(), response.status, json.error().message()));
     }
+    object.Append("data", *json);  // The prototype's name.
     object.Append("json", *std::move(json));
   }
   const bool text = (content_type.empty() || IsTextType(content_type)) &&
