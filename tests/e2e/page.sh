@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# The page: its interpreter of view expressions, and that the server gives it out, small and whole.
+# shellcheck source=tests/e2e/lib.bash
+source "$NEXUS_ROOT/tests/e2e/lib.bash"
+
+esbuild=$(sed -n 's/^nexus_default(NEXUS_ESBUILD "\(.*\)")$/\1/p' "$NEXUS_ROOT/build/setup.cmake")
+"$esbuild" "$NEXUS_ROOT/web/src/expression.ts" --bundle --format=esm --outfile="$PWD/expression.mjs" --log-level=warning
+if EXPRESSION=$PWD/expression.mjs node "$NEXUS_ROOT/web/src/expression.test.mjs" >log 2>&1; then
+  ok "view expressions"
+else
+  bad "view expressions" "$(head -c 1500 log)"
+fi
+
+"$NEXUS" serve "$NEXUS_ROOT/examples/panels" --port 0 --memory --json >serve.json 2>serve.log &
+server=$!
+for _ in $(seq 200); do
+  [ -s serve.json ] && break
+  sleep 0.05
+done
+url=$(node -e 'const it = JSON.parse(require("fs").readFileSync("serve.json", "utf8").split("\n")[0]); console.log(it.url ?? it.address)')
+total=0
+for path in / /assets/app.js /assets/app.css; do
+  status=$(curl -s -o body -w '%{http_code}' -H 'Accept-Encoding: gzip' "$url$path")
+  [ "$status" = 200 ] && ok "$path is there" || bad "$path is there" "status $status"
+  total=$((total + $(stat -c %s body)))
+done
+[ "$total" -lt 61440 ] && ok "the page is below 60 KB" || bad "the page is below 60 KB" "$total bytes"
+curl -s -D head -o /dev/null -H 'Accept-Encoding: gzip' "$url/"
+says "no inline scripts" head "script-src 'self'"
+kill "$server"
+wait "$server" 2>/dev/null
+finish
