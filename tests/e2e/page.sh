@@ -27,6 +27,25 @@ done
 [ "$total" -lt 61440 ] && ok "the page is below 60 KB" || bad "the page is below 60 KB" "$total bytes"
 curl -s -D head -o /dev/null -H 'Accept-Encoding: gzip' "$url/"
 says "no inline scripts" head "script-src 'self'"
+
+# A real browser: what it shows of a panel after a tool was called. dom PANEL: the page's document.
+dom() {
+  timeout -k 5 90 chromium --headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage \
+    --user-data-dir="$PWD/browser" --virtual-time-budget=8000 --dump-dom "$url/#$1" >dom 2>browser.log
+}
+curl -s -d '{"title": "Write <b>notes</b>"}' -H 'Content-Type: application/json' "$url/panels/tasks/trigger/addTask" >/dev/null
+dom tasks
+says "the browser shows the panel's view" dom 'What is to be done?'
+says "a task that was added" dom 'Write &lt;b&gt;notes&lt;/b&gt;'
+says "a computed value" dom 'aria-label="Open"'
+says "the connection is live" dom '>live</span>'
+says "the list of panels" dom 'Server monitor'
+says_not "no expression failed" dom 'class="problem"'
+curl -s -d '{"text": "city,n\nA,1\nB,2\n"}' -H 'Content-Type: application/json' "$url/panels/csv-explorer/trigger/load" >/dev/null
+curl -s -d '{"by": "city", "measure": "n"}' -H 'Content-Type: application/json' "$url/panels/csv-explorer/trigger/group" >/dev/null
+dom csv-explorer
+says "a chart is drawn" dom 'role="img"'
+says_not "and nothing failed in it" dom 'class="problem"'
 kill "$server"
 wait "$server" 2>/dev/null
 finish

@@ -160,6 +160,7 @@ function Chart({ node, props }: Given) {
           : <>{kind === 'area' && data.length > 1 && <polygon class="area" points={`${x(0)},${y(0)} ${points} ${x(data.length - 1)},${y(0)}`} />}<polyline class="line" points={points} /></>}
         <line class="axis" x1="10" x2="590" y1={y(0)} y2={y(0)} />
       </svg>
+      {(kind === 'bar' || kind === 'pie') && data.length <= 12 && <figcaption>{ys.map((v, i) => <span key={i} class={`key key-${kind === 'pie' ? i % 6 : 0}`}>{shown(xs[i])} <strong>{v}</strong></span>)}</figcaption>}
     </figure>
   );
 }
