@@ -38,6 +38,14 @@ TEST(ConfigTest, NamesThePlaceOfEveryProblem) {
   EXPECT_THAT(ErrorOf("[server]\nport = 1\nport = 2\n"), HasSubstr("n.toml:3:"));
 }
 
+// toml++ 3.3 runs into undefined behaviour for some letters of bare keys.
+TEST(ConfigTest, CharactersBeyondAsciiAreEscaped) {
+  EXPECT_TRUE(ReadToml("# \xc3\xa4 comment\na = \"\\u00e4\"\n", "n.toml").has_value());
+  const auto bare = ReadToml("a = 1\nb\xc3\xa4 = 2\n", "n.toml");
+  ASSERT_FALSE(bare.has_value());
+  EXPECT_EQ(bare.error().message().find("n.toml:2:2: "), 0u) << bare.error().message();
+}
+
 TEST(ConfigTest, LimitsAreThoseOfRuns) {
   const auto config = LoadConfig("[limits]\nwall = \"2s\"\nevents = 7\n", "n.toml", kNoEnvironment);
   ASSERT_TRUE(config) << config.error().message();

@@ -1,8 +1,10 @@
 // The one file that knows the TOML library.
 #include <toml++/toml.h>
 
+#include <algorithm>
 #include <utility>
 
+#include "base/text.h"
 #include "server/config.h"
 
 namespace nexus {
@@ -66,9 +68,34 @@ class Flattener {
   std::string_view file_;
 };
 
+// The first character beyond ASCII that is not in a comment of its own line; npos: there is none.
+// The library is not asked about them: its tables of Unicode letters end in undefined behaviour for
+// some (toml++ 3.3), and its reading of broken strings is not ours to foresee.
+std::size_t FindStrayCharacter(std::string_view text) {
+  std::size_t begin = 0;
+  while (begin < text.size()) {
+    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    const std::string_view line = text.substr(begin, end - begin);
+    if (!Trim(line).starts_with('#')) {
+      const auto stray = std::find_if(line.begin(), line.end(),
+                                      [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
+      if (stray != line.end()) return begin + static_cast<std::size_t>(stray - line.begin());
+    }
+    begin = end + 1;
+  }
+  return std::string_view::npos;
+}
+
 }  // namespace
 
 Result<std::vector<TomlEntry>> ReadToml(std::string_view text, std::string_view file) {
+  if (const std::size_t stray = FindStrayCharacter(text); stray != std::string_view::npos) {
+    const TextPosition where = PositionOf(text, stray);
+    return Fail(
+        Code::kInvalidArgument,
+        std::string(file) + ":" + std::to_string(where.line) + ":" + std::to_string(where.column) +
+            ": characters beyond ASCII are written \\uXXXX, in a string in double quotes");
+  }
   const toml::parse_result parsed = toml::parse(text, file);
   if (!parsed) {
     const auto where = parsed.error().source().begin;
