@@ -91,10 +91,10 @@ std::size_t FindStrayCharacter(std::string_view text) {
 Result<std::vector<TomlEntry>> ReadToml(std::string_view text, std::string_view file) {
   if (const std::size_t stray = FindStrayCharacter(text); stray != std::string_view::npos) {
     const TextPosition where = PositionOf(text, stray);
-    return Fail(
-        Code::kInvalidArgument,
-        std::string(file) + ":" + std::to_string(where.line) + ":" + std::to_string(where.column) +
-            ": characters beyond ASCII are written \\uXXXX, in a string in double quotes");
+    return Fail(Code::kInvalidArgument,
+                std::string(file) + ":" + std::to_string(where.line) + ":" +
+                    std::to_string(where.column) +
+                    ": characters beyond ASCII are written \\uXXXX, in a string in double quotes");
   }
   const toml::parse_result parsed = toml::parse(text, file);
   if (!parsed) {
