@@ -133,11 +133,9 @@ std::string LivePanel::CallTool(ToolCall call, RunObserver observer) {
                          "panel " + id_ + " has no tool '" + name + "'" + DidYouMean(name, names)));
     return run_id;
   }
-  return StartRun({.handler = panel->FindHandler(name),
-                   .call = std::move(call),
-                   .answer = {},
-                   .run_id = std::move(run_id)},
-                  std::move(observer));
+  return StartRun(
+      {.handler = panel->FindHandler(name), .call = std::move(call), .run_id = std::move(run_id)},
+      std::move(observer));
 }
 
 // Why a call is not even queued.
@@ -184,7 +182,6 @@ std::string LivePanel::StartRun(Start start, RunObserver observer) {
   run->deadline_unix_ms = start.call.deadline_unix_ms;
   run->queued_ns = MonotonicNow();
   run->depth = start.depth;
-  run->answer = std::move(start.answer);
   std::optional<RunResult> known;
   {
     const std::lock_guard lock(mutex_);
@@ -226,7 +223,7 @@ bool LivePanel::RunLifecycle(LifecycleEvent event, RunObserver observer) {
   const LoadedHandler* const handler = loaded()->FindHandler(
       event == LifecycleEvent::kMount ? "lifecycle:mount" : "lifecycle:unmount");
   if (handler == nullptr) return false;
-  StartRun({.handler = handler, .call = {}, .answer = {}, .run_id = {}}, std::move(observer));
+  StartRun({.handler = handler, .call = {}, .run_id = {}}, std::move(observer));
   return true;
 }
 

@@ -99,7 +99,6 @@ class LivePanel final : public Panel, public std::enable_shared_from_this<LivePa
     const LoadedHandler* handler = nullptr;
     ToolCall call;
     int depth = 0;
-    AnswerFunction answer;
     std::string run_id;
   };
 

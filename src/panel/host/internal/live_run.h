@@ -113,7 +113,6 @@ struct LiveRun {
   std::uint64_t queued_ns = 0;
   int depth = 0;  ///< Of `$tools` calls and triggers: what started this run, how often removed.
   std::vector<RunObserver> observers;  ///< Guarded by the panel's mutex.
-  AnswerFunction answer;               ///< Of the `$tools` call that this run answers.
 
   std::unique_ptr<RunState> state;
   std::unique_ptr<PanelToolNames> tools;

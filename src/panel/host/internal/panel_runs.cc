@@ -314,11 +314,7 @@ void LivePanel::CallOfTool(const LiveRunPtr& run, const Suspension& suspension,
   call.deadline_unix_ms = run->deadline_unix_ms;
   call.traceparent = run->traceparent;
   call.limits = run->limits;
-  StartRun({.handler = handler,
-            .call = std::move(call),
-            .depth = run->depth + 1,
-            .answer = {},
-            .run_id = {}},
+  StartRun({.handler = handler, .call = std::move(call), .depth = run->depth + 1, .run_id = {}},
            [shared_done](const RunResult& result) {
              if (result.status == RunStatus::kSuspended) return;
              if (result.status == RunStatus::kSuccess) {

@@ -130,15 +130,15 @@ void LivePanel::Trigger(const TriggerDefinition& trigger, std::uint32_t index, V
   call.tool = trigger.tool;
   call.args = std::move(args);
   call.principal = "trigger";
-  const std::string run_id = StartRun(
-      {.handler = handler, .call = std::move(call), .depth = depth, .answer = {}, .run_id = {}},
-      [panel = id_, tool = trigger.tool](const RunResult& result) {
-        if (result.status != RunStatus::kError) return;
-        Log(Severity::kWarn, "a triggered run failed",
-            {{"panel", panel},
-             {"tool", tool},
-             {"reason", result.error ? result.error->message : std::string()}});
-      });
+  const std::string run_id =
+      StartRun({.handler = handler, .call = std::move(call), .depth = depth, .run_id = {}},
+               [panel = id_, tool = trigger.tool](const RunResult& result) {
+                 if (result.status != RunStatus::kError) return;
+                 Log(Severity::kWarn, "a triggered run failed",
+                     {{"panel", panel},
+                      {"tool", tool},
+                      {"reason", result.error ? result.error->message : std::string()}});
+               });
   const std::lock_guard lock(mutex_);
   trigger_runs_[index] = run_id;
 }
