@@ -142,5 +142,24 @@ TEST(ToJson, IndentsAndEscapes) {
             "a\\ud800\x7f\"");
 }
 
+TEST(JsonBuilder, WritesWhatAValueOfTheSameShapeWould) {
+  std::string out = "x=";
+  JsonBuilder json(out);
+  json.BeginObject()
+      .Member("text", std::string_view("a\"b"))
+      .Member("flag", true)
+      .Member("below", -1)
+      .Member("large", std::uint64_t{1} << 53)
+      .MemberIfAny("empty", "")
+      .MemberIfAny("full", "y");
+  json.Key("list").BeginArray().Number(std::uint32_t{1}).Null().BeginObject().EndObject();
+  json.EndArray().Key("value").Add(Value::Object({{"k", Value()}, {"n", 1.5}}));
+  json.Key("raw").Raw("[1]").Key("last").BeginArray().EndArray().EndObject();
+  EXPECT_EQ(out,
+            R"(x={"text":"a\"b","flag":true,"below":-1,"large":9007199254740992,"full":"y",)"
+            R"("list":[1,null,{}],"value":{"n":1.5},"raw":[1],"last":[]})");
+  EXPECT_TRUE(ParseJson(out.substr(2)).has_value());
+}
+
 }  // namespace
 }  // namespace nexus
