@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "panel/host/internal/handler_program.h"
 #include "panel/nxml/nxml.h"
 
@@ -44,7 +45,12 @@ Status HostImpl::Open() {
   }
   const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
   const unsigned count = options_.workers != 0 ? options_.workers : cores;
-  for (unsigned i = 0; i < count; ++i) workers_.emplace_back([this] { services_->queue.Work(); });
+  for (unsigned i = 0; i < count; ++i) {
+    workers_.emplace_back([this] {
+      NameThisThread("panel-worker");
+      services_->queue.Work();
+    });
+  }
   for (StoredPanel& panel : stored) ReopenPanel(std::move(panel));
   return {};
 }

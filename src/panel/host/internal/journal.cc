@@ -8,6 +8,7 @@
 #include "base/codec.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/thread.h"
 
 namespace nexus::internal {
 namespace {
@@ -172,6 +173,7 @@ Status Journal::Health() const {
 }
 
 void Journal::Loop() {
+  NameThisThread("journal");
   std::vector<JournalEntry> batch;
   while (true) {
     {
