@@ -14,17 +14,20 @@ namespace {
 constexpr std::size_t kTextBytes = std::size_t{512} << 10;
 
 std::string Structure() {
+  constexpr int kStates = 200;
   std::string states, view;
-  for (int i = 0; states.size() + view.size() < kTextBytes; ++i) {
+  for (int i = 0; i < kStates; ++i) {
     states += fmt::format("    <State name=\"item{0}\" type=\"{1}\" default=\"{2}\"/>\n", i,
                           i % 2 == 0 ? "string" : "number", i % 2 == 0 ? "some text" : "12");
+  }
+  for (int i = 0; states.size() + view.size() < kTextBytes; ++i) {
     view += fmt::format(
-        "      <Column gap=\"md\" visible=\"{{item{0} != ''}}\">\n"
-        "        <Text variant=\"heading\">Entry number {0} of the list</Text>\n"
-        "        <Text>The value is {{item{0}}}, as it was read &amp; stored</Text>\n"
-        "        <Input bind=\"$state.item{0}\" label=\"Entry {0}\" placeholder=\"Type here\"/>\n"
-        "      </Column>\n",
-        i);
+        "      <Layout strategy=\"stack\" gap=\"md\">\n"
+        "        <Text variant=\"h2\">Entry number {0} of the list</Text>\n"
+        "        <Text>The value is {{$state.item{1}}}, as it was read &amp; stored</Text>\n"
+        "        <Input bind=\"$state.item{1}\" label=\"Entry {0}\" placeholder=\"Type here\"/>\n"
+        "      </Layout>\n",
+        i, i % kStates);
   }
   return "<NexusPanel id=\"big\" title=\"Structure\">\n  <Data>\n" + states +
          "  </Data>\n  <View>\n    <Layout>\n" + view + "    </Layout>\n  </View>\n</NexusPanel>\n";
@@ -68,6 +71,10 @@ Result<Samples> Read(const std::string& text, int times) {
     const std::int64_t start = NowNs();
     const NxmlReport report = ReadNxml(text, {.file = "bench.nxml", .limits = {}});
     samples.Add(static_cast<double>(NowNs() - start) / 1e3);
+    if (!report.warnings.empty()) {
+      return Fail(Code::kInternal, "a panel of the benchmark has a warning: " +
+                                       report.warnings.front().message);
+    }
     if (!report.panel) {
       return Fail(Code::kInternal, fmt::format("a panel of the benchmark has an error: {}:{}: {}",
                                                report.errors.front().position.line,
