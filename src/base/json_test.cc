@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
+#include <ctime>
 #include <cmath>
 #include <limits>
 
@@ -93,9 +93,9 @@ TEST(ParseJson, ManyKeysAreNotQuadratic) {
   std::string text = "{";
   for (int i = 0; i < 200'000; ++i) text += "\"k" + std::to_string(i) + "\":0,";
   text.back() = '}';
-  const auto start = std::chrono::steady_clock::now();
+  const std::clock_t start = std::clock();  // Processor time: others' load is not counted.
   EXPECT_EQ(ParseJson(text)->As<ValueObject>()->size(), 200'000u);
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
+  EXPECT_LT(std::clock() - start, 5 * CLOCKS_PER_SEC);
 }
 
 TEST(ToJson, WritesWhatJsonCannotHold) {

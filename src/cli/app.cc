@@ -103,7 +103,7 @@ int RunParsed(CLI::App& root,
   return kExitUsage;
 }
 
-int Dispatch(std::vector<std::string> arguments, const BenchRegistry& benchmarks) {
+int Dispatch(std::vector<std::string> arguments) {
   CLI::App root(kDescription, "nexus");
   root.require_subcommand(1);
   root.footer(kFooter);
@@ -125,7 +125,7 @@ int Dispatch(std::vector<std::string> arguments, const BenchRegistry& benchmarks
   add(internal::MakeToolCommand());
   add(internal::MakeServeCommand());
   add(internal::MakeConfigCommand());
-  add(internal::MakeBenchCommand(benchmarks));
+  add(internal::MakeBenchCommand());
   add(internal::MakeCapsCommand());
   add(internal::MakeVersionCommand());
   add(internal::MakeCompletionCommand(root));
@@ -145,9 +145,9 @@ int Dispatch(std::vector<std::string> arguments, const BenchRegistry& benchmarks
 
 }  // namespace
 
-int RunCli(std::vector<std::string> arguments, const BenchRegistry& benchmarks) {
+int RunCli(std::vector<std::string> arguments) {
   try {
-    const int exit_code = Dispatch(std::move(arguments), benchmarks);
+    const int exit_code = Dispatch(std::move(arguments));
     // Output that did not arrive is a failure, whatever the run was.
     if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return exit_code;
     std::fputs("nexus: the output cannot be written: free some space, or check the pipe\n", stderr);
