@@ -29,7 +29,6 @@ using ::testing::HasSubstr;
 class CodeTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    root_ = base_ / "root";
     fs::create_directories(root_ / "src/deep");
     Put(root_ / "a.txt", "hello\n");
     Put(root_ / "src/b.ts", "const x = 1;\nexport function Foo() {}\n");
@@ -55,8 +54,9 @@ class CodeTest : public ::testing::Test {
     return *code;
   }
 
-  fs::path base_;
-  fs::path root_;
+  const testing::TempFolder temp_;
+  const fs::path& base_ = temp_.path();
+  const fs::path root_ = base_ / "root";
 };
 
 TEST_F(CodeTest, ReadsTextAndBytes) {
