@@ -1,11 +1,13 @@
 include_guard(GLOBAL)
-# nexus_module(NAME capability [DEPS base source ...] [LINK OpenSSL::Crypto ...]
+# nexus_module(NAME capability [DEPS base source ...] [LINK OpenSSL::Crypto ...] [TEST_DEPS store/testing ...]
 #              [FUZZED config.cc internal/target.cc ... [FUZZED_DEPS base ...]])
 #
 # One folder is one static library `nexus_<name with _ for />`, alias `nexus::<...>`. Every *.cc below
 # it is a source, except main.cc (see nexus_program), *_test.cc (one GoogleTest binary per module),
 # *_bench.cc (one benchmark binary per module) and *_fuzz.cc (one binary each). A subfolder with a
 # CMakeLists.txt of its own is a module of its own.
+#
+# TEST_DEPS are modules that only its tests may include and link.
 #
 # DEPS may name only modules of the same or a lower layer that are already there, and the sources may
 # include only from the module itself and from what DEPS reaches. Both are checked here, and the
@@ -57,7 +59,7 @@ function(nexus_module_files prefix)
 endfunction()
 
 function(nexus_module)
-  cmake_parse_arguments(M "" "NAME" "DEPS;LINK;FUZZED;FUZZED_DEPS" ${ARGN})
+  cmake_parse_arguments(M "" "NAME" "DEPS;LINK;TEST_DEPS;FUZZED;FUZZED_DEPS" ${ARGN})
   string(REPLACE "/" "_" id "${M_NAME}")
   string(REGEX REPLACE "/.*" "" layer "${M_NAME}")
   list(FIND NEXUS_LAYERS "${layer}" own)
@@ -81,9 +83,14 @@ function(nexus_module)
   list(REMOVE_DUPLICATES closure)
 
   nexus_module_files(F)
-  nexus_check_includes("${M_NAME}" "${closure}" "${F_all}" violations)
-  if(violations)
-    nexus_module_refuse("${violations}")
+  set(product ${F_all})
+  if(F_test)
+    list(REMOVE_ITEM product ${F_test})
+  endif()
+  nexus_check_includes("${M_NAME}" "${closure}" "${product}" violations)
+  nexus_check_includes("${M_NAME}" "${closure};${M_TEST_DEPS}" "${F_test}" test_violations)
+  if(violations OR test_violations)
+    nexus_module_refuse("${violations}${test_violations}")
   endif()
   set_property(GLOBAL PROPERTY "NEXUS_CLOSURE_${M_NAME}" "${closure}")
   set_property(GLOBAL APPEND PROPERTY NEXUS_MODULES "${M_NAME}")
@@ -99,10 +106,13 @@ function(nexus_module)
   endif()
   add_library(nexus::${id} ALIAS nexus_${id})
   target_link_libraries(nexus_${id} ${scope} nexus_options Threads::Threads ${deps} ${M_LINK})
-  nexus_watch_includes("${M_NAME}" "${closure}" "${F_all}" nexus_${id})
+  nexus_watch_includes("${M_NAME}" "${closure}" "${product}" nexus_${id})
 
   if(F_test AND BUILD_TESTING)
     nexus_module_tests(${id} ${layer} "${F_test}")
+    list(TRANSFORM M_TEST_DEPS REPLACE "/" "_" OUTPUT_VARIABLE test_deps)
+    list(TRANSFORM test_deps PREPEND "nexus::")
+    target_link_libraries(${id}_test PRIVATE ${test_deps})
   endif()
   if(F_bench AND NEXUS_BENCH)
     add_executable(${id}_bench ${F_bench})

@@ -10,22 +10,19 @@
 #include <thread>
 
 #include "base/hash.h"
+#include "base/testing/temp_folder.h"
 
 namespace nexus {
 namespace {
 
 class FileTest : public ::testing::Test {
  protected:
-  FileTest() {
-    std::string name = (std::filesystem::temp_directory_path() / "nexus_file_XXXXXX").string();
-    folder_ = mkdtemp(name.data());
-  }
-  ~FileTest() override { std::filesystem::remove_all(folder_); }
   std::size_t FileCount() const {
     return static_cast<std::size_t>(
         std::distance(std::filesystem::directory_iterator(folder_), {}));
   }
-  std::filesystem::path folder_;
+  const testing::TempFolder temp_;
+  const std::filesystem::path& folder_ = temp_.path();
 };
 
 TEST_F(FileTest, WritesAndReadsBack) {

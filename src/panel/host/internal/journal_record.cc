@@ -12,16 +12,6 @@ constexpr std::uint64_t kVersion = 1;
 // Of one record, decoded: far above what a run's limits allow, far below what would hurt.
 constexpr std::uint64_t kNodesMax = 4'000'000;
 
-void AppendWide(std::string& out, std::uint64_t n) {
-  AppendVarint(out, n & 0xffffffff);
-  AppendVarint(out, n >> 32);
-}
-
-void AppendText(std::string& out, std::string_view text) {
-  AppendVarint(out, text.size());
-  out.append(text);
-}
-
 Status AppendMutation(const StateMutation& mutation, std::string& out) {
   out += mutation.operation == StateMutation::Operation::kSet ? 's' : 'd';
   AppendText(out, mutation.key);
@@ -39,65 +29,25 @@ Status AppendMutation(const StateMutation& mutation, std::string& out) {
   return EncodeValue(mutation.value, out);
 }
 
-// Reads fields off the front; after the first failure everything else fails too.
-struct Fields {
-  std::string_view rest;
-  bool ok = true;
-
-  std::uint64_t Number() {
-    std::uint64_t n = 0;
-    ok = ok && ReadVarint(rest, n);
-    return ok ? n : 0;
-  }
-  std::uint64_t Wide() {
-    const std::uint64_t low = Number();
-    return low | Number() << 32;
-  }
-  // A count of things that take at least a byte each.
-  std::size_t Count() {
-    const std::uint64_t n = Number();
-    ok = ok && n <= rest.size();
-    return ok ? static_cast<std::size_t>(n) : 0;
-  }
-  std::string Text() {
-    const std::size_t size = Count();
-    std::string text(rest.substr(0, size));
-    rest.remove_prefix(size);
-    return text;
-  }
-  char Byte() {
-    ok = ok && !rest.empty();
-    if (!ok) return 0;
-    const char byte = rest.front();
-    rest.remove_prefix(1);
-    return byte;
-  }
-  Value Decoded() {
-    if (!ok) return {};
-    Result<Value> value = DecodeValuePrefix(rest, kNodesMax);
-    ok = value.has_value();
-    return ok ? *std::move(value) : Value();
-  }
-  StateMutation Mutation() {
-    StateMutation mutation;
-    const char operation = Byte();
-    ok = ok && (operation == 's' || operation == 'd');
-    mutation.operation =
-        operation == 'd' ? StateMutation::Operation::kDelete : StateMutation::Operation::kSet;
-    mutation.key = Text();
-    for (std::size_t left = Count(); ok && left != 0; --left) {
-      const char kind = Byte();
-      if (kind == 'n') {
-        mutation.path.emplace_back(Text());
-      } else {
-        ok = ok && kind == 'i';
-        mutation.path.emplace_back(static_cast<std::uint32_t>(Number()));
-      }
+StateMutation ReadMutation(FieldReader& fields) {
+  StateMutation mutation;
+  const char operation = fields.Byte();
+  fields.ok = fields.ok && (operation == 's' || operation == 'd');
+  mutation.operation =
+      operation == 'd' ? StateMutation::Operation::kDelete : StateMutation::Operation::kSet;
+  mutation.key = fields.Text();
+  for (std::size_t left = fields.Count(); fields.ok && left != 0; --left) {
+    const char kind = fields.Byte();
+    if (kind == 'n') {
+      mutation.path.emplace_back(std::string(fields.Text()));
+    } else {
+      fields.ok = fields.ok && kind == 'i';
+      mutation.path.emplace_back(static_cast<std::uint32_t>(fields.Number()));
     }
-    if (operation == 's') mutation.value = Decoded();
-    return mutation;
   }
-};
+  if (operation == 's') mutation.value = fields.Decoded(kNodesMax);
+  return mutation;
+}
 
 RunStatus StatusFromName(std::string_view name) {
   for (const RunStatus status :
@@ -155,7 +105,7 @@ Status EncodeRecord(const JournalRecord& record, std::string& out) {
 }
 
 Result<JournalRecord> DecodeRecord(std::string_view bytes) {
-  Fields fields{bytes};
+  FieldReader fields{bytes};
   JournalRecord record;
   if (fields.Number() != kVersion) {
     return Fail(Code::kDataLoss, "journal record: of another version than this program knows");
@@ -168,20 +118,20 @@ Result<JournalRecord> DecodeRecord(std::string_view bytes) {
   record.idempotency_key = fields.Text();
   const std::size_t mutations = fields.Count();
   for (std::size_t i = 0; fields.ok && i < mutations; ++i) {
-    record.mutations.push_back(fields.Mutation());
+    record.mutations.push_back(ReadMutation(fields));
     record.mutations.back().revision = record.revision - (mutations - 1 - i);
   }
   for (std::size_t left = fields.Count(); fields.ok && left != 0; --left) {
     EmittedEvent event;
     event.name = fields.Text();
-    event.payload = fields.Decoded();
+    event.payload = fields.Decoded(kNodesMax);
     record.events.push_back(std::move(event));
   }
   const char finished = fields.Byte();
   record.finished = finished == 'f';
   if (record.finished) {
-    record.args = fields.Decoded();
-    record.outcome = fields.Decoded();
+    record.args = fields.Decoded(kNodesMax);
+    record.outcome = fields.Decoded(kNodesMax);
   }
   if (!fields.ok || !fields.rest.empty() || (finished != 'f' && finished != '-')) {
     return Fail(Code::kDataLoss, "journal record: it is cut off or damaged");

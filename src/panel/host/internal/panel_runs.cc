@@ -195,6 +195,8 @@ void LivePanel::AfterSlice(const LiveRunPtr& run, RunResult slice) {
   }
   if (lane_ != nullptr && finished && run->stored) {
     flush->writes.emplace_back(RemoveRun{run->run_id});
+  } else if (lane_ != nullptr && !finished) {
+    KeepSuspended(*run, slice, *flush);
   }
   if (!finished && !held_back) {
     bool observed = false;
@@ -240,7 +242,7 @@ AnswerFunction LivePanel::AnswerTo(const LiveRunPtr& run, const Suspension& susp
   return AnswerOnce([panel = shared_from_this(), run, attempt = run->attempts,
                      id = suspension.suspension_id](Answer answer) {
     panel->Post([raw = panel.get(), run, attempt, id, answer = std::move(answer)]() mutable {
-      raw->Resume(run, attempt, id, std::move(answer));
+      raw->Answered(run, attempt, id, std::move(answer));
     });
   });
 }
@@ -249,7 +251,10 @@ AnswerFunction LivePanel::AnswerTo(const LiveRunPtr& run, const Suspension& susp
 void LivePanel::MakeCalls(const LiveRunPtr& run, const std::vector<Suspension>& suspensions,
                           bool again) {
   for (const Suspension& suspension : suspensions) {
-    if (!run->called.insert(suspension.suspension_id).second) continue;
+    {
+      const std::lock_guard lock(mutex_);
+      if (!run->called.insert(suspension.suspension_id).second) continue;
+    }
     AnswerFunction done = AnswerTo(run, suspension);
     if (suspension.extension_name == "$tools") {
       const ToolDefinition* const tool = run->loaded->definition.FindTool(suspension.method);
@@ -334,7 +339,7 @@ void LivePanel::Resume(const LiveRunPtr& run, int attempt, const std::string& su
     return;
   }
   const std::uint64_t base = state_.revision();
-  if (!run->stash.empty() && !PutBackStash(run)) return Retry(run);
+  if (run->handler->atomic && !PutBackStash(run)) return Retry(run);
   for (const std::string& name : run->handler->computed) {
     const HeadReader head(state_);
     if (run->loaded->computed->IsStale(name, head)) {
@@ -359,6 +364,7 @@ void LivePanel::Resume(const LiveRunPtr& run, int attempt, const std::string& su
 // Applies what an atomic run did before it waited to the head as it is now. False: something it
 // read or wrote has changed since.
 bool LivePanel::PutBackStash(const LiveRunPtr& run) {
+  if (run->stash_revision < restored_from_) return false;
   for (const std::string& key : run->state->touched()) {
     if (state_.KeyRevision(key) > run->stash_revision) return false;
   }
@@ -377,7 +383,10 @@ bool LivePanel::PutBackStash(const LiveRunPtr& run) {
 
 void LivePanel::Retry(const LiveRunPtr& run) {
   run->stash.clear();
-  run->called.clear();
+  {
+    const std::lock_guard lock(mutex_);
+    run->called.clear();
+  }
   if (++run->attempts >= kAtomicAttemptsMax) {
     return FailRun(run, RunErrorCode::kConflict,
                    "what it read was changed by others while it waited, " +
@@ -395,28 +404,6 @@ void LivePanel::Retry(const LiveRunPtr& run) {
   }
   given_up.reset();
   Begin(run);
-}
-
-// Writes a run that has waited for a while to the journal, and holds it in fewer bytes.
-void LivePanel::StoreIfIdle(const LiveRunPtr& run, std::uint64_t slice, bool always) {
-  if (run->finished || !run->suspended || (!always && run->slices != slice)) return;
-  if (lane_ != nullptr && !run->handler->atomic) {
-    const Result<std::string> snapshot = run->run->Snapshot();
-    if (snapshot) {
-      run->stored = true;
-      services_->journal->Submit({.lane = lane_,
-                                  .epoch = epoch_,
-                                  .writes = {PutRun{run->run_id, EncodeRun(*run, *snapshot)}},
-                                  .done = [](const Status&) {}});
-    } else {
-      Log(Severity::kWarn, "a suspended run cannot be stored",
-          {{"run", run->run_id}, {"reason", snapshot.error().message()}});
-    }
-  }
-  if (const Status compacted = run->run->Compact(); !compacted) {
-    Log(Severity::kDebug, "a suspended run was not compacted",
-        {{"reason", compacted.error().message()}});
-  }
 }
 
 }  // namespace nexus::internal
