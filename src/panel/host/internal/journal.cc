@@ -288,7 +288,7 @@ Status Journal::WriteOne(JournalLane& lane, const JournalWrite& write) {
                     .Bind(1, newest_row_)
                     .Bind(2, number)
                     .Bind(3, signed64(record->revision))
-                    .BindBlob(4, Sealed(panel, record->revision, record->body)));
+                    .BindBlob(4, record->sealed));
   }
   if (const auto* checkpoint = std::get_if<PutCheckpoint>(&write)) {
     return WriteCheckpoint(lane, *checkpoint);

@@ -37,7 +37,7 @@ struct JournalLane {
 // What an entry may write.
 struct AppendRecord {
   std::uint64_t revision = 0;
-  std::string body;
+  std::string sealed;  ///< Seal of EncodeRecord: made where the record is, not on the one thread.
 };
 struct PutCheckpoint {
   std::uint64_t revision = 0;

@@ -8,7 +8,7 @@
 namespace nexus::internal {
 namespace {
 
-constexpr std::uint64_t kVersion = 1;
+constexpr std::uint64_t kVersion = 2;
 // Of one record, decoded: far above what a run's limits allow, far below what would hurt.
 constexpr std::uint64_t kNodesMax = 4'000'000;
 
@@ -79,9 +79,31 @@ RunError ErrorFromValue(const Value& value) {
   return error;
 }
 
+Status AppendOutcome(const RunResult& outcome, std::string& out) {
+  AppendText(out, RunStatusName(outcome.status));
+  NEXUS_TRY_STATUS(EncodeValue(outcome.return_value, out));
+  NEXUS_TRY_STATUS(
+      EncodeValue(outcome.error ? RunErrorToValue(*outcome.error) : Value(nullptr), out));
+  AppendWide(out, outcome.metrics.duration_us);
+  AppendWide(out, outcome.metrics.cpu_us);
+  return {};
+}
+
+RunResult ReadOutcome(FieldReader& fields, const std::string& run_id) {
+  RunResult outcome;
+  outcome.run_id = run_id;
+  outcome.status = StatusFromName(fields.Text());
+  outcome.return_value = fields.Decoded(kNodesMax);
+  const Value error = fields.Decoded(kNodesMax);
+  if (error.As<ValueObject>() != nullptr) outcome.error = ErrorFromValue(error);
+  outcome.metrics.duration_us = fields.Wide();
+  outcome.metrics.cpu_us = fields.Wide();
+  return outcome;
+}
+
 }  // namespace
 
-Status EncodeRecord(const JournalRecord& record, std::string& out) {
+Status EncodeRecord(const RecordParts& record, std::string& out) {
   AppendVarint(out, kVersion);
   AppendWide(out, record.revision);
   AppendWide(out, static_cast<std::uint64_t>(record.unix_ms));
@@ -98,10 +120,11 @@ Status EncodeRecord(const JournalRecord& record, std::string& out) {
     AppendText(out, event.name);
     NEXUS_TRY_STATUS(EncodeValue(event.payload, out));
   }
-  out += record.finished ? 'f' : '-';
-  if (!record.finished) return {};
-  NEXUS_TRY_STATUS(EncodeValue(record.args, out));
-  return EncodeValue(record.outcome, out);
+  const bool finished = record.outcome != nullptr;
+  out += finished ? 'f' : '-';
+  if (!finished) return {};
+  NEXUS_TRY_STATUS(EncodeValue(*record.args, out));
+  return AppendOutcome(*record.outcome, out);
 }
 
 Result<JournalRecord> DecodeRecord(std::string_view bytes) {
@@ -131,33 +154,12 @@ Result<JournalRecord> DecodeRecord(std::string_view bytes) {
   record.finished = finished == 'f';
   if (record.finished) {
     record.args = fields.Decoded(kNodesMax);
-    record.outcome = fields.Decoded(kNodesMax);
+    record.outcome = ReadOutcome(fields, record.run_id);
   }
   if (!fields.ok || !fields.rest.empty() || (finished != 'f' && finished != '-')) {
     return Fail(Code::kDataLoss, "journal record: it is cut off or damaged");
   }
   return record;
-}
-
-Value OutcomeToValue(const RunResult& result) {
-  ValueObject outcome;
-  outcome.Append("status", RunStatusName(result.status));
-  if (!result.return_value.is_undefined()) outcome.Append("returnValue", result.return_value);
-  if (result.error) outcome.Append("error", RunErrorToValue(*result.error));
-  outcome.Append("durationUs", result.metrics.duration_us);
-  outcome.Append("cpuUs", result.metrics.cpu_us);
-  return outcome;
-}
-
-RunResult OutcomeFromValue(const Value& outcome, std::string run_id) {
-  RunResult result;
-  result.run_id = std::move(run_id);
-  result.status = StatusFromName(outcome.StringOr("status", ""));
-  if (const Value* value = outcome.Find("returnValue")) result.return_value = *value;
-  if (const Value* error = outcome.Find("error")) result.error = ErrorFromValue(*error);
-  result.metrics.duration_us = static_cast<std::uint64_t>(outcome.NumberOr("durationUs", 0));
-  result.metrics.cpu_us = static_cast<std::uint64_t>(outcome.NumberOr("cpuUs", 0));
-  return result;
 }
 
 }  // namespace nexus::internal

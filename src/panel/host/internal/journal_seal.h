@@ -10,6 +10,10 @@
 
 namespace nexus::internal {
 
+inline constexpr std::size_t kSealBytes = 8;
+
+/// Sealed without a copy: `bytes` begins with kSealBytes of room for the checksum.
+void Seal(std::uint64_t panel, std::uint64_t number, std::string& bytes);
 /// `bytes` behind a checksum over them and their place, so that a row that was moved or copied is
 /// found out as one that was changed is. `number`: the revision, or what else tells rows apart.
 std::string Sealed(std::uint64_t panel, std::uint64_t number, std::string_view bytes);

@@ -110,6 +110,7 @@ class LivePanel final : public Panel, public std::enable_shared_from_this<LivePa
                                    const std::string& run_id);
   RunResult ErrorResult(std::string run_id, const std::string& handler, RunErrorCode code,
                         std::string message) const;
+  Result<AppendRecord> MakeAppend(const RecordParts& record) const;
   std::int64_t NowMs() const { return services_->timers->NowMs(); }
 
   // panel_runs.cc

@@ -99,7 +99,7 @@ std::vector<ValueObject::Entry> LivePanel::ChangedComputed() {
 void LivePanel::CheckpointIfDue(JournalEntry& entry, std::uint64_t revision) {
   for (const JournalWrite& write : entry.writes) {
     if (const auto* record = std::get_if<AppendRecord>(&write)) {
-      bytes_since_checkpoint_ += record->body.size();
+      bytes_since_checkpoint_ += record->sealed.size();
     }
   }
   if (revision - checkpoint_revision_ < kCheckpointRevisions &&

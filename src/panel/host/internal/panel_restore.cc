@@ -82,7 +82,7 @@ std::string LivePanel::Restore(StoredPanel stored) {
 }
 
 void LivePanel::RestoreFinished(JournalRecord record, RunResult effects) {
-  RunResult result = OutcomeFromValue(record.outcome, record.run_id);
+  RunResult result = std::move(record.outcome);
   result.state_mutations = std::move(effects.state_mutations);
   result.events = std::move(effects.events);
   if (!record.idempotency_key.empty()) {

@@ -172,26 +172,22 @@ void LivePanel::AfterSlice(const LiveRunPtr& run, RunResult slice) {
   const bool changed = !slice.state_mutations.empty() && !held_back;
   const bool keep = changed || (finished && !run->idempotency_key.empty());
   if (lane_ != nullptr && keep) {
-    JournalRecord record{.revision = flush->revision,
-                         .unix_ms = NowMs(),
-                         .run_id = run->run_id,
-                         .handler = run->handler->name,
-                         .principal = run->principal,
-                         .idempotency_key = run->idempotency_key,
-                         .mutations = slice.state_mutations,
-                         .events = slice.events,
-                         .finished = finished};
-    if (finished) {
-      record.args = run->args;
-      record.outcome = OutcomeToValue(run->all);
-    }
-    AppendRecord append{.revision = record.revision, .body = {}};
-    if (const Status encoded = EncodeRecord(record, append.body); !encoded) {
+    auto append = MakeAppend({.revision = flush->revision,
+                              .unix_ms = NowMs(),
+                              .run_id = run->run_id,
+                              .handler = run->handler->name,
+                              .principal = run->principal,
+                              .idempotency_key = run->idempotency_key,
+                              .mutations = slice.state_mutations,
+                              .events = slice.events,
+                              .args = finished ? &run->args : nullptr,
+                              .outcome = finished ? &run->all : nullptr});
+    if (!append) {
       // Cannot be: state holds JSON of bounded depth. But a journal with a hole would be worse.
       state_.RevertTo(run->base_revision);
-      return FailRun(run, RunErrorCode::kInternalError, encoded.error().message());
+      return FailRun(run, RunErrorCode::kInternalError, append.error().message());
     }
-    flush->writes.emplace_back(std::move(append));
+    flush->writes.emplace_back(*std::move(append));
   }
   if (lane_ != nullptr && finished && run->stored) {
     flush->writes.emplace_back(RemoveRun{run->run_id});

@@ -68,12 +68,11 @@ std::vector<ViewCommand> ViewCommandsFromValue(const Value* value) {
 
 // An atomic run's changes are nobody's but its own until it has succeeded.
 Status EncodeHeldBack(const LiveRun& run, ValueObject& fields) {
-  JournalRecord held;
-  held.revision = run.stash_revision + run.stash.size();
-  held.mutations = run.stash;
-  held.events = run.all.events;
   std::string bytes;
-  NEXUS_TRY_STATUS(EncodeRecord(held, bytes));
+  NEXUS_TRY_STATUS(EncodeRecord({.revision = run.stash_revision + run.stash.size(),
+                                 .mutations = run.stash,
+                                 .events = run.all.events},
+                                bytes));
   fields.Append("held", Bytes{std::move(bytes)});
   fields.Append("heldOn", static_cast<double>(run.stash_revision));
   fields.Append("heldViews", ViewCommandsToValue(run.all.view_commands));
