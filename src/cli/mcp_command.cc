@@ -104,13 +104,13 @@ class McpCommand final : public Command {
     mcp::ServerOptions options;
     options.info = {.name = "nexus", .version = NEXUS_VERSION, .title = "Nexus", .extra = {}};
     options.instructions = Instructions();
-    const auto server = mcp::Server::Create(std::move(options), late);
+    auto server = mcp::Server::Create(std::move(options), late);
     std::thread opening([this, &late] { Open(late); });
     const Status served =
         mcp::ServeStdio(*server, caller_, {.in = 0, .out = 1, .stop_fd = interrupt.interrupted_fd()});
     opening.join();
     if (host_ != nullptr) host_->Drain(0);
-    late.SetObserver(nullptr);
+    server.reset();  // It lets go of the provider.
     provider_.reset();
     host_.reset();
     if (opened_ && !*opened_) return FailWith(opened_->error(), false);

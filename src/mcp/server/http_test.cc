@@ -155,6 +155,8 @@ TEST_F(HttpTest, NamesMayBeEncoded) {
   EXPECT_EQ(internal::HeaderValue("=?base64?SGVsbG8=?="), "Hello");
   EXPECT_EQ(internal::HeaderValue("=?BASE64?SGVsbG8=?="), "=?BASE64?SGVsbG8=?=");
   EXPECT_EQ(internal::HeaderValue("=?base64?not base64?="), std::nullopt);
+  EXPECT_EQ(internal::HeaderValue("=?base64?SGVsbG8?="), std::nullopt);  // No padding.
+  EXPECT_EQ(internal::HeaderValue("=?base64?__8=?="), std::nullopt);     // The other alphabet.
   EXPECT_EQ(internal::HeaderValue("a\nb"), std::nullopt);
   EXPECT_EQ(internal::HeaderValue("\xc3\xa4"), std::nullopt);
 }

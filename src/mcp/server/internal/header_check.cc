@@ -91,8 +91,13 @@ std::optional<std::string> HeaderValue(std::string_view text) {
       !text.ends_with(kEnd)) {
     return std::string(text);
   }
-  Result<std::string> decoded =
-      FromBase64(text.substr(kBegin.size(), text.size() - kBegin.size() - kEnd.size()));
+  const std::string_view inner =
+      text.substr(kBegin.size(), text.size() - kBegin.size() - kEnd.size());
+  // The usual alphabet with its padding, nothing else.
+  if (inner.size() % 4 != 0 || inner.find_first_of("-_") != std::string_view::npos) {
+    return std::nullopt;
+  }
+  Result<std::string> decoded = FromBase64(inner);
   if (!decoded) return std::nullopt;
   return *std::move(decoded);
 }
