@@ -124,6 +124,7 @@ int Dispatch(std::vector<std::string> arguments) {
   add(internal::MakeNewCommand());
   add(internal::MakeToolCommand());
   add(internal::MakeServeCommand());
+  add(internal::MakeMcpCommand());
   add(internal::MakeConfigCommand());
   add(internal::MakeBenchCommand());
   add(internal::MakeCapsCommand());

@@ -30,6 +30,7 @@ std::unique_ptr<Command> MakeFmtCommand();
 std::unique_ptr<Command> MakeNewCommand();
 std::unique_ptr<Command> MakeToolCommand();
 std::unique_ptr<Command> MakeServeCommand();
+std::unique_ptr<Command> MakeMcpCommand();
 std::unique_ptr<Command> MakeConfigCommand();
 std::unique_ptr<Command> MakeBenchCommand();
 std::unique_ptr<Command> MakeCapsCommand();
