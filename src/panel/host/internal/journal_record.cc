@@ -101,6 +101,18 @@ RunResult ReadOutcome(FieldReader& fields, const std::string& run_id) {
   return outcome;
 }
 
+// As the first version wrote it: one value.
+RunResult FirstOutcome(const Value& fields, const std::string& run_id) {
+  RunResult outcome;
+  outcome.run_id = run_id;
+  outcome.status = StatusFromName(fields.StringOr("status", ""));
+  if (const Value* value = fields.Find("returnValue")) outcome.return_value = *value;
+  if (const Value* error = fields.Find("error")) outcome.error = ErrorFromValue(*error);
+  outcome.metrics.duration_us = static_cast<std::uint64_t>(fields.NumberOr("durationUs", 0));
+  outcome.metrics.cpu_us = static_cast<std::uint64_t>(fields.NumberOr("cpuUs", 0));
+  return outcome;
+}
+
 }  // namespace
 
 Status EncodeRecord(const RecordParts& record, std::string& out) {
@@ -130,7 +142,8 @@ Status EncodeRecord(const RecordParts& record, std::string& out) {
 Result<JournalRecord> DecodeRecord(std::string_view bytes) {
   FieldReader fields{bytes};
   JournalRecord record;
-  if (fields.Number() != kVersion) {
+  const std::uint64_t version = fields.Number();
+  if (version == 0 || version > kVersion) {
     return Fail(Code::kDataLoss, "journal record: of another version than this program knows");
   }
   record.revision = fields.Wide();
@@ -154,7 +167,8 @@ Result<JournalRecord> DecodeRecord(std::string_view bytes) {
   record.finished = finished == 'f';
   if (record.finished) {
     record.args = fields.Decoded(kNodesMax);
-    record.outcome = ReadOutcome(fields, record.run_id);
+    record.outcome = version == 1 ? FirstOutcome(fields.Decoded(kNodesMax), record.run_id)
+                                  : ReadOutcome(fields, record.run_id);
   }
   if (!fields.ok || !fields.rest.empty() || (finished != 'f' && finished != '-')) {
     return Fail(Code::kDataLoss, "journal record: it is cut off or damaged");

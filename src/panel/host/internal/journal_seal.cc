@@ -3,6 +3,7 @@
 #include <bit>
 #include <cstring>
 
+#include "base/codec.h"
 #include "base/hash.h"
 
 namespace nexus::internal {
@@ -11,6 +12,14 @@ namespace {
 std::uint64_t Checksum(std::uint64_t panel, std::uint64_t number, std::string_view bytes) {
   // Two words apart from each other by more than a rotation, so that no panel's row fits another's.
   return Checksum64(bytes, std::rotl(panel, 40) ^ number);
+}
+
+// What rows of the first version of the format begin with.
+std::string FirstChecksum(std::uint64_t panel, std::uint64_t number, std::string_view bytes) {
+  std::string place;
+  AppendVarint(place, panel);
+  AppendWide(place, number);
+  return Sha256().UpdatePart(place).UpdatePart(bytes).Finish().substr(0, kSealBytes);
 }
 
 }  // namespace
@@ -34,8 +43,9 @@ std::optional<std::string_view> Opened(std::uint64_t panel, std::uint64_t number
   const std::string_view bytes = sealed.substr(kSealBytes);
   std::uint64_t sum = 0;
   std::memcpy(&sum, sealed.data(), kSealBytes);
-  if (Checksum(panel, number, bytes) != sum) return std::nullopt;
-  return bytes;
+  if (Checksum(panel, number, bytes) == sum) return bytes;
+  if (FirstChecksum(panel, number, bytes) == sealed.substr(0, kSealBytes)) return bytes;
+  return std::nullopt;
 }
 
 Result<JournalRecord> OpenRecord(std::uint32_t panel, std::uint64_t revision,

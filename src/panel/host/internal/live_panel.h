@@ -143,7 +143,7 @@ class LivePanel final : public Panel, public std::enable_shared_from_this<LivePa
 
   // panel_suspended.cc
   std::string EncodeRun(const LiveRun& run) const;
-  void KeepSuspended(LiveRun& run, const RunResult& slice, Flush& flush);
+  void KeepSuspended(LiveRun& run, bool acted, Flush& flush);
   void Answered(const LiveRunPtr& run, int attempt, const std::string& suspension_id,
                 Answer answer);
   void Forget(const std::string& run_id);

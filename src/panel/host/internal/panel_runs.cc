@@ -191,8 +191,6 @@ void LivePanel::AfterSlice(const LiveRunPtr& run, RunResult slice) {
   }
   if (lane_ != nullptr && finished && run->stored) {
     flush->writes.emplace_back(RemoveRun{run->run_id});
-  } else if (lane_ != nullptr && !finished) {
-    KeepSuspended(*run, slice, *flush);
   }
   if (!finished && !held_back) {
     bool observed = false;
@@ -212,11 +210,14 @@ void LivePanel::AfterSlice(const LiveRunPtr& run, RunResult slice) {
       told.metrics = run->all.metrics;
     }
   }
+  const bool acted =
+      !slice.state_mutations.empty() || !slice.events.empty() || !slice.view_commands.empty();
   MoveBehind(run->all.state_mutations, slice.state_mutations);
   MoveBehind(run->all.events, slice.events);
   MoveBehind(run->all.view_commands, slice.view_commands);
   MoveBehind(run->all.logs, slice.logs);
   if (!finished) {
+    if (lane_ != nullptr) KeepSuspended(*run, acted, *flush);
     if (!std::exchange(run->suspended, true)) ++services_->suspended;
   } else {
     if (std::exchange(run->suspended, false)) --services_->suspended;

@@ -174,19 +174,17 @@ std::string LivePanel::EncodeRun(const LiveRun& run) const {
   return body;
 }
 
-// Adds what the run needs to go on after a crash to the slice's other writes.
-void LivePanel::KeepSuspended(LiveRun& run, const RunResult& slice, Flush& flush) {
-  const bool is_new = !run.stored || run.handler->atomic;
-  const bool changed =
-      !slice.state_mutations.empty() || !slice.events.empty() || !slice.view_commands.empty();
+// Adds what the run needs to go on after a crash to the slice's other writes. `acted`: the slice
+// changed something or told somebody something.
+void LivePanel::KeepSuspended(LiveRun& run, bool acted, Flush& flush) {
   const bool calls =
-      std::any_of(slice.suspensions.begin(), slice.suspensions.end(),
+      std::any_of(flush.suspensions.begin(), flush.suspensions.end(),
                   [&](const auto& s) { return !run.kept.contains(s.suspension_id); });
   // Else the older snapshot and the answers since do: running them again leads to nothing that
-  // anybody has seen.
-  if (!is_new && !changed && !calls) return;
+  // anybody has seen. What an atomic run read counts too.
+  if (run.stored && !run.handler->atomic && !acted && !calls) return;
   run.kept.clear();
-  for (const Suspension& suspension : slice.suspensions) run.kept.insert(suspension.suspension_id);
+  for (const Suspension& suspension : flush.suspensions) run.kept.insert(suspension.suspension_id);
   run.stored = true;
   flush.writes.emplace_back(
       PutRun{.run_id = run.run_id, .body = EncodeRun(run), .answers_in = run.answers_delivered});

@@ -100,4 +100,17 @@ bool Eventually(Condition condition) {
   return false;
 }
 
+/// Waits until every run has ended and is on disk.
+inline bool Settles(const PanelHost& host) {
+  return Eventually([&] {
+    if (host.GetStats().queued != 0) return false;
+    for (const auto& panel : host.List()) {
+      for (const RunRecord& run : panel->Runs(1)) {  // Those that live come first.
+        if (run.result.status == RunStatus::kSuspended) return false;
+      }
+    }
+    return true;
+  });
+}
+
 }  // namespace nexus::testing
