@@ -67,11 +67,14 @@ void LivePanel::Post(Job job) {
   Schedule();
 }
 
-void LivePanel::Schedule() {
-  services_->queue.Add([panel = shared_from_this()] {
-    if (panel->Work()) panel->Schedule();
-  });
+WorkQueue::Job LivePanel::Turn() {
+  return [panel = shared_from_this()] {
+    // Others first, but on this thread.
+    if (panel->Work()) panel->services_->queue.AddFromWorker(panel->Turn());
+  };
 }
+
+void LivePanel::Schedule() { services_->queue.Add(Turn()); }
 
 void LivePanel::Abandon() {
   std::deque<Job> jobs;

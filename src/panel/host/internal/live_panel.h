@@ -105,6 +105,7 @@ class LivePanel final : public Panel, public std::enable_shared_from_this<LivePa
   // live_panel.cc
   void Post(Job job);
   void Schedule();
+  WorkQueue::Job Turn();
   std::string StartRun(Start start, RunObserver observer);
   std::optional<RunResult> Refusal(const LoadedHandler* handler, ToolCall& call,
                                    const std::string& run_id);
