@@ -230,6 +230,11 @@ bool LivePanel::RunLifecycle(LifecycleEvent event, RunObserver observer) {
   return true;
 }
 
+std::size_t LivePanel::waiting() const {
+  const std::lock_guard lock(mutex_);
+  return jobs_.size();
+}
+
 Status LivePanel::Cancel(std::string_view run_id) {
   LiveRunPtr run;
   {
