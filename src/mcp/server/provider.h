@@ -64,6 +64,8 @@ class Call {
   /// Legacy streams end here and the client comes back for the rest (SEP-1699); else nothing.
   virtual void CloseStream() = 0;
 
+  /// Before Finish: the next answer comes at once, so this one may leave together with it.
+  virtual void MoreFollows() {}
   virtual void Finish(const CallToolResult& result) = 0;
   virtual void Finish(const ReadResourceResult& result) = 0;
   virtual void Finish(const GetPromptResult& result) = 0;

@@ -38,6 +38,8 @@ class MessageSink {
  public:
   virtual ~MessageSink() = default;
   virtual void Write(std::string message) = 0;
+  /// Another message is expected within microseconds: this one may wait a moment for it.
+  virtual void WriteSoon(std::string message) { Write(std::move(message)); }
 };
 
 /// One client on a channel that keeps order: stdio.

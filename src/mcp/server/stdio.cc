@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <utility>
 
 namespace nexus::mcp {
@@ -20,11 +21,39 @@ constexpr std::size_t kReadBytes = 64 << 10;
 /// A client that does not read makes who answers wait, rather than the memory grow.
 constexpr std::size_t kWaitingBytesMax = 64 << 20;
 
+/// How long, and up to how many bytes, an answer waits for those that are said to follow.
+constexpr std::chrono::microseconds kSoon{300};
+constexpr std::size_t kSoonBytes = 16 << 10;
+
 /// Whoever has something to say writes it, unless somebody writes already: then that one takes it
-/// along. So a burst of answers is one write and no thread waits for another.
+/// along. So a burst of answers is one write and no thread waits for another. What may wait for
+/// more is written by whoever comes next, at the latest by a thread of its own.
 class LineWriter final : public MessageSink {
  public:
   explicit LineWriter(int out) : out_(out) {}
+  ~LineWriter() override {
+    {
+      const std::lock_guard lock(mutex_);
+      stop_ = true;
+    }
+    due_.notify_all();
+    if (late_.joinable()) late_.join();
+  }
+
+  void WriteSoon(std::string message) override {
+    std::unique_lock lock(mutex_);
+    if (waiting_.size() + message.size() >= kSoonBytes) {
+      lock.unlock();
+      return Write(std::move(message));
+    }
+    if (failed_) return;
+    waiting_ += message;
+    waiting_ += '\n';
+    if (busy_ || corks_ != 0 || std::exchange(soon_, true)) return;
+    if (!late_.joinable()) late_ = std::thread([this] { WriteLate(); });
+    lock.unlock();
+    due_.notify_one();
+  }
 
   void Write(std::string message) override {
     std::unique_lock lock(mutex_);
@@ -50,10 +79,21 @@ class LineWriter final : public MessageSink {
   /// Until everything is written.
   void Settle() {
     std::unique_lock lock(mutex_);
+    if (!busy_ && !waiting_.empty()) Flush(lock);
     room_.wait(lock, [this] { return (waiting_.empty() && !busy_) || failed_; });
   }
 
  private:
+  void WriteLate() {
+    std::unique_lock lock(mutex_);
+    while (true) {
+      due_.wait(lock, [this] { return stop_ || soon_; });
+      if (due_.wait_for(lock, kSoon, [this] { return stop_; })) return;
+      soon_ = false;
+      if (!busy_ && corks_ == 0 && !waiting_.empty()) Flush(lock);
+    }
+  }
+
   void Flush(std::unique_lock<std::mutex>& lock) {
     busy_ = true;
     while (!waiting_.empty() && !failed_) {
@@ -92,6 +132,9 @@ class LineWriter final : public MessageSink {
   std::string writing_;  // Of the thread that is busy.
   int corks_ = 0;        // guarded by mutex_
   bool busy_ = false, failed_ = false;  // guarded by mutex_
+  bool soon_ = false, stop_ = false;    // guarded by mutex_
+  std::condition_variable due_;
+  std::thread late_;  // Begins with the first message that waits.
 };
 
 /// Lines out of pieces.

@@ -89,6 +89,8 @@ class Panel {
   /// Starts a call and returns its run id at once. Refusals (unknown tool, bad arguments, overload)
   /// come as an error result through `observer` too, so there is one path.
   virtual std::string CallTool(ToolCall call, RunObserver observer) = 0;
+  /// Calls and writes that wait for their turn: for who bundles answers, because others come soon.
+  virtual std::size_t waiting() const { return 0; }
   /// Stops a run of this panel wherever it is. kNotFound when there is none that lives.
   virtual Status Cancel(std::string_view run_id) = 0;
   /// Writes one key from outside (a bound input): type-checked, journaled, seen by watchers.

@@ -102,7 +102,7 @@ void RunTool(const std::shared_ptr<Panel>& panel, const ToolDefinition& tool,
   request.principal = call->caller().principal;
   request.traceparent = call->traceparent();
   // What was logged in earlier slices comes again with the end.
-  auto observer = [call, structured = tool.output_schema.has_value(), logged = std::size_t{0},
+  auto observer = [call, weak = std::weak_ptr(panel), structured = tool.output_schema.has_value(), logged = std::size_t{0},
                    slices = 0, name = tool.name](const RunResult& flush) mutable {
     const bool ended = flush.status != RunStatus::kSuspended;
     const std::size_t known = ended ? std::min(logged, flush.logs.size()) : 0;
@@ -110,7 +110,11 @@ void RunTool(const std::shared_ptr<Panel>& panel, const ToolDefinition& tool,
       call->Log(LevelOf(flush.logs[i].level), name, Value(flush.logs[i].message));
     }
     logged += flush.logs.size();
-    if (ended) return call->Finish(ResultOf(flush, structured));
+    if (ended) {
+      const auto alive = weak.lock();
+      if (alive != nullptr && alive->waiting() != 0) call->MoreFollows();
+      return call->Finish(ResultOf(flush, structured));
+    }
     if (!call->wants_progress() || flush.suspensions.empty()) return;
     const Suspension& waits = flush.suspensions.front();
     call->Progress(++slices, std::nullopt,

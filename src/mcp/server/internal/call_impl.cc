@@ -59,7 +59,7 @@ void CallImpl::FinishWith(const std::string& result_json) {
   if (sink == nullptr) return;
   // Before the answer leaves: a client may use the id again as soon as it has it.
   if (start_.in_flight != nullptr) start_.in_flight->Remove(start_.id);
-  sink->Finish(mcp::WriteResult(start_.id, result_json), 200);
+  sink->Finish(mcp::WriteResult(start_.id, result_json), 200, more_);
 }
 
 void CallImpl::Fail(RpcError error) {

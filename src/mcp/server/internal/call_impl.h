@@ -67,6 +67,7 @@ class CallImpl final : public Call, public std::enable_shared_from_this<CallImpl
   bool gone() const override { return gone_.load(std::memory_order_acquire); }
   void OnCancel(std::move_only_function<void()> action) override;
   void CloseStream() override;
+  void MoreFollows() override { more_ = true; }
   void Finish(const CallToolResult& result) override { FinishWith(WriteResult(result, Frame())); }
   void Finish(const ReadResourceResult& result) override {
     FinishWith(WriteResult(result, Frame()));
@@ -106,7 +107,7 @@ class CallImpl final : public Call, public std::enable_shared_from_this<CallImpl
   CallStart start_;
   std::string binding_;
   Retry retry_;
-  std::atomic<bool> cancelled_{false}, gone_{false};
+  std::atomic<bool> cancelled_{false}, gone_{false}, more_{false};
   std::mutex mutex_;
   bool ended_ = false;                           // guarded by mutex_
   std::optional<double> last_progress_;          // guarded by mutex_

@@ -36,7 +36,8 @@ class HttpSink final : public ReplySink {
       body_->Write(EventText({}, message), key);
     }
   }
-  void Finish(std::string message, int status) override {
+  void Finish(std::string message, int status, bool more) override {
+    (void)more;
     if (stream_ != nullptr) {
       stream_->Write(message);
       stream_->End();

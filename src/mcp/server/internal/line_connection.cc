@@ -13,8 +13,9 @@ class LineSink final : public ReplySink {
     (void)key;
     out_->Write(std::move(message));
   }
-  void Finish(std::string message, int status) override {
+  void Finish(std::string message, int status, bool more) override {
     (void)status;
+    if (more) return out_->WriteSoon(std::move(message));
     out_->Write(std::move(message));
   }
   void Drop() override {}

@@ -14,7 +14,8 @@ class ReplySink {
   /// Before the answer: a notification, or a request to the client.
   virtual void Send(std::string message, std::string_view key = {}) = 0;
   /// The answer. `status`: what HTTP says when nothing was sent before.
-  virtual void Finish(std::string message, int status) = 0;
+  /// `more`: other answers follow at once.
+  virtual void Finish(std::string message, int status, bool more = false) = 0;
   /// There is no answer: the request was cancelled.
   virtual void Drop() = 0;
   /// The stream ends, the request goes on (SEP-1699).

@@ -68,11 +68,14 @@ void LivePanel::Post(Job job) {
   Schedule();
 }
 
-void LivePanel::Schedule() {
-  services_->queue.Add([panel = shared_from_this()] {
-    if (panel->Work()) panel->Schedule();
-  });
+WorkQueue::Job LivePanel::Turn() {
+  return [panel = shared_from_this()] {
+    // Others first, but on this thread.
+    if (panel->Work()) panel->services_->queue.AddFromWorker(panel->Turn());
+  };
 }
+
+void LivePanel::Schedule() { services_->queue.Add(Turn()); }
 
 void LivePanel::Abandon() {
   std::deque<Job> jobs;
@@ -226,6 +229,11 @@ bool LivePanel::RunLifecycle(LifecycleEvent event, RunObserver observer) {
   if (handler == nullptr) return false;
   StartRun({.handler = handler, .call = {}, .run_id = {}}, std::move(observer));
   return true;
+}
+
+std::size_t LivePanel::waiting() const {
+  const std::lock_guard lock(mutex_);
+  return jobs_.size();
 }
 
 Status LivePanel::Cancel(std::string_view run_id) {

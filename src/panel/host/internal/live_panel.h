@@ -55,6 +55,7 @@ class LivePanel final : public Panel, public std::enable_shared_from_this<LivePa
   std::int64_t created_unix_ms() const override { return created_unix_ms_; }
   const PanelDefinition& definition() const override { return loaded()->definition; }
   std::string CallTool(ToolCall call, RunObserver observer) override;
+  std::size_t waiting() const override;
   Status Cancel(std::string_view run_id) override;
   void SetState(std::string_view key, Value value, std::string_view principal,
                 std::function<void(Result<std::uint64_t>)> done) override;
@@ -105,6 +106,7 @@ class LivePanel final : public Panel, public std::enable_shared_from_this<LivePa
   // live_panel.cc
   void Post(Job job);
   void Schedule();
+  WorkQueue::Job Turn();
   std::string StartRun(Start start, RunObserver observer);
   std::optional<RunResult> Refusal(const LoadedHandler* handler, ToolCall& call,
                                    const std::string& run_id);

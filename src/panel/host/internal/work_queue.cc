@@ -6,10 +6,12 @@ namespace nexus::internal {
 
 void WorkQueue::Add(Job job) {
   {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     if (!stopping_) {
       jobs_.push_back(std::move(job));
-      changed_.notify_one();
+      const bool wake = waiting_ != 0;
+      lock.unlock();
+      if (wake) changed_.notify_one();
       return;
     }
   }
@@ -17,10 +19,23 @@ void WorkQueue::Add(Job job) {
   job = nullptr;
 }
 
+void WorkQueue::AddFromWorker(Job job) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!stopping_) {
+      jobs_.push_back(std::move(job));
+      return;
+    }
+  }
+  job = nullptr;
+}
+
 void WorkQueue::Work() {
   std::unique_lock lock(mutex_);
   while (true) {
+    ++waiting_;
     changed_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
+    --waiting_;
     if (stopping_) return;
     Job job = std::move(jobs_.front());
     jobs_.pop_front();

@@ -16,6 +16,8 @@ class WorkQueue {
   using Job = std::move_only_function<void()>;
 
   void Add(Job job);
+  /// As Add, from a job: wakes nobody, because the worker that runs it looks for the next one.
+  void AddFromWorker(Job job);
   /// Runs jobs until Stop. What a worker thread does.
   void Work();
   /// Drops what waits. Jobs under way end.
@@ -26,7 +28,7 @@ class WorkQueue {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Job> jobs_;
-  std::size_t running_ = 0;
+  std::size_t running_ = 0, waiting_ = 0;
   bool stopping_ = false;
 };
 
