@@ -30,9 +30,13 @@ foreach(file IN LISTS files)
     list(GET types ${at} type)
   endif()
   file(SIZE "${DIST}/${file}.gz" size)
+  file(SIZE "${DIST}/${file}" plain_size)
   string(APPEND data "asm(\".section .rodata\\n.global nexus_web_${index}\\nnexus_web_${index}:\\n"
-    ".incbin \\\"${DIST}/${file}.gz\\\"\\n.previous\");\nextern \"C\" const char nexus_web_${index}[];\n")
-  string(APPEND rows "    {\"/${file}\", \"${type}\", {nexus_web_${index}, ${size}}, \"\\\"${hash}\\\"\"},\n")
+    ".incbin \\\"${DIST}/${file}.gz\\\"\\n.global nexus_web_plain_${index}\\nnexus_web_plain_${index}:\\n"
+    ".incbin \\\"${DIST}/${file}\\\"\\n.previous\");\nextern \"C\" const char nexus_web_${index}[];\n"
+    "extern \"C\" const char nexus_web_plain_${index}[];\n")
+  string(APPEND rows "    {\"/${file}\", \"${type}\", {nexus_web_${index}, ${size}},\n"
+    "     {nexus_web_plain_${index}, ${plain_size}}, \"\\\"${hash}\\\"\"},\n")
   math(EXPR index "${index} + 1")
 endforeach()
 file(WRITE "${OUT}" "#include <array>\n#include \"server/assets.h\"\n${data}

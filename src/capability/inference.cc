@@ -348,7 +348,10 @@ std::vector<CapabilityToken> Inference::Tokens() const {
 
 Result<Inference> InferCapabilities(std::string_view javascript) {
   NEXUS_TRY(const SyntaxTree tree, SyntaxTree::Parse(javascript, Language::kJavaScript));
-  const Scopes scopes(tree);
+  return InferCapabilities(tree, Scopes(tree));
+}
+
+Inference InferCapabilities(const SyntaxTree& tree, const Scopes& scopes) {
   const Roles roles(tree, scopes);
   return Collector(tree, roles).Collect();
 }

@@ -13,6 +13,9 @@
 
 namespace nexus {
 
+class Scopes;
+class SyntaxTree;
+
 struct InferredCapability {
   CapabilityToken token;
   SourcePosition first_use;
@@ -41,5 +44,7 @@ struct Inference {
 /// alias.
 /// Errors: kInvalidArgument "line:column: ..." when the code does not parse.
 Result<Inference> InferCapabilities(std::string_view javascript);
+/// The same for a file that is parsed already. `scopes` are those of `tree`.
+Inference InferCapabilities(const SyntaxTree& tree, const Scopes& scopes);
 
 }  // namespace nexus

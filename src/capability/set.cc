@@ -302,6 +302,19 @@ Result<CapabilitySet> CapabilitySet::FromValue(const Value& value) {
   return CapabilitySet(std::move(grants));
 }
 
+Value GrantsToValue(const std::vector<Grant>& grants) {
+  ValueArray items;
+  for (const Grant& grant : grants) {
+    ValueObject item{{"type", grant.token.type}, {"scope", grant.token.scope}};
+    const GrantConditions& when = grant.conditions;
+    if (when.expires_unix_ms) item.Append("expires", *when.expires_unix_ms);
+    if (when.path_prefix) item.Append("pathPrefix", *when.path_prefix);
+    if (when.calls_max) item.Append("calls", *when.calls_max);
+    items.emplace_back(std::move(item));
+  }
+  return Value(std::move(items));
+}
+
 std::vector<const Grant*> CapabilitySet::Covering(Right right, std::string_view name,
                                                   std::string_view method) const {
   std::vector<std::uint32_t> indexes;

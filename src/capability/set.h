@@ -55,6 +55,9 @@ struct Grant {
   friend bool operator==(const Grant&, const Grant&) = default;
 };
 
+/// `[{type, scope, expires?, pathPrefix?, calls?}]`, as CapabilitySet::FromValue reads it.
+Value GrantsToValue(const std::vector<Grant>& grants);
+
 /// What a look-up says: kConditional means the gate has to judge the covering grants.
 enum class Coverage : std::uint8_t { kNone, kConditional, kAlways };
 

@@ -126,6 +126,7 @@ int Dispatch(std::vector<std::string> arguments) {
   add(internal::MakeServeCommand());
   add(internal::MakeMcpCommand());
   add(internal::MakeConfigCommand());
+  add(internal::MakeApprovalCommand());
   add(internal::MakeBenchCommand());
   add(internal::MakeCapsCommand());
   add(internal::MakeVersionCommand());

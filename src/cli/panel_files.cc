@@ -101,6 +101,8 @@ Result<PanelFile> ReadPanelFile(const std::string& name) {
   } else {
     NEXUS_TRY(file.source, ReadFile(name));
   }
+  // Places in a file are counted without the mark that some editors begin it with.
+  if (file.source.starts_with("\xEF\xBB\xBF")) file.source.erase(0, 3);
   file.report = ReadNxml(file.source, {.file = name == "-" ? "panel" : name, .limits = {}});
   return file;
 }

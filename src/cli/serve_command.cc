@@ -9,11 +9,13 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "cli/exit_codes.h"
 #include "cli/internal/command.h"
 #include "cli/interrupt.h"
 #include "cli/panel_files.h"
 #include "cli/server_config.h"
+#include "extension/approval.h"
 #include "mcp/panels/panel_provider.h"
 #include "mcp/server/server.h"
 #include "panel/host/panel_host.h"
@@ -130,9 +132,7 @@ class ServeCommand final : public Command {
   }
 
   Status OpenHost() {
-    NEXUS_TRY(sandbox_, OpenSandbox(places_));
     PanelHostOptions options;
-    options.sandbox = sandbox_.get();
     options.find_extension = [this](std::string_view name) { return registry_.Find(name); };
     if (!memory_) {
       options.data_dir = data_dir_.empty() ? config_.data_dir : data_dir_;
@@ -151,6 +151,12 @@ class ServeCommand final : public Command {
     if (!config_.ceiling.empty()) {
       NEXUS_TRY(options.ceiling, CapabilitySet::Parse(config_.ceiling));
     }
+    NEXUS_TRY_STATUS(OfferApprovals(options));
+    NEXUS_TRY(sandbox_, OpenSandbox(places_));
+    options.sandbox = sandbox_.get();
+    config_.api.sandbox = sandbox_.get();
+    NEXUS_TRY_STATUS(OfferTraces());
+    options.spans = spans_;
     NEXUS_TRY(host_, PanelHost::Create(std::move(options)));
     return {};
   }
@@ -162,6 +168,47 @@ class ServeCommand final : public Command {
     mcp_server_ = mcp::Server::Create(std::move(options), *mcp_panels_);
     config_.api.mcp = mcp_server_.get();
     config_.api.on_panels_changed = [this] { mcp_panels_->PanelsChanged(); };
+  }
+
+  Status OfferTraces() {
+    if (config_.trace.endpoint.empty()) return {};
+    if (!config_.trace_headers_file.empty()) {
+      NEXUS_TRY(const std::string text, ReadFile(config_.trace_headers_file));
+      for (const std::string_view line : Split(text, '\n')) {
+        const std::size_t colon = line.find(':');
+        if (Trim(line).empty()) continue;
+        if (colon == std::string_view::npos) {
+          // Not the line itself: it may be a credential.
+          return Fail(Code::kInvalidArgument,
+                      config_.trace_headers_file + ": a line is not \"Name: value\"");
+        }
+        config_.trace.headers.emplace_back(Trim(line.substr(0, colon)),
+                                           Trim(line.substr(colon + 1)));
+      }
+    }
+    NEXUS_TRY(std::shared_ptr<OtlpExporter> exporter, OtlpExporter::Create(config_.trace));
+    config_.api.spans = spans_ = exporter;
+    config_.api.trace_stats = [exporter] { return exporter->GetStats(); };
+    return {};
+  }
+
+  // Panels may ask for rights: somebody is there to answer.
+  Status OfferApprovals(const PanelHostOptions& host) {
+    ApprovalOptions options;
+    if (!host.data_dir.empty()) {
+      NEXUS_TRY_STATUS(MakeDirs(host.data_dir));
+      options.file = (host.data_dir / "approvals.db").string();
+    }
+    options.ceiling = host.ceiling;
+    NEXUS_TRY(options.allowed, CapabilitySet::Parse(config_.approvals_allowed));
+    NEXUS_TRY(options.denied, CapabilitySet::Parse(config_.approvals_denied));
+    options.for_ms_max = config_.approvals_for_ms_max;
+    options.wait_ms_max = config_.approvals_wait_ms_max;
+    options.waiting_max = config_.approvals_waiting_max;
+    NEXUS_TRY(std::shared_ptr<ApprovalExtension> approvals,
+              ApprovalExtension::Create(std::move(options)));
+    config_.api.approvals = approvals.get();
+    return registry_.Add(std::move(approvals));
   }
 
   // Every file is tried, so that one start shows all that is wrong.
@@ -262,6 +309,7 @@ class ServeCommand final : public Command {
   Places places_;
 
   ServerConfig config_;
+  std::shared_ptr<SpanSink> spans_;
   Registry registry_;
   std::unique_ptr<Authenticator> auth_;
   std::unique_ptr<Sandbox> sandbox_;

@@ -12,9 +12,6 @@
 namespace nexus {
 namespace {
 
-constexpr std::array<std::string_view, 5> kTypeNames = {"string", "number", "boolean", "list",
-                                                        "object"};
-
 std::string Lower(std::string_view text) {
   std::string lower(text);
   std::transform(lower.begin(), lower.end(), lower.begin(),
@@ -60,21 +57,6 @@ std::optional<Value> CoerceList(std::string_view text) {
   ValueArray items;
   for (const std::string_view item : Split(text, ',')) items.emplace_back(Trim(item));
   return Value(std::move(items));
-}
-
-std::string_view TriggerKindName(TriggerKind kind) {
-  constexpr std::array<std::string_view, 4> kNames = {"interval", "cron", "event", "state_change"};
-  return kNames[static_cast<std::size_t>(kind)];
-}
-
-std::string_view MissedName(MissedRuns missed) {
-  constexpr std::array<std::string_view, 3> kNames = {"skip", "once", "all"};
-  return kNames[static_cast<std::size_t>(missed)];
-}
-
-std::string_view TaskName(TaskMode task) {
-  constexpr std::array<std::string_view, 3> kNames = {"never", "optional", "required"};
-  return kNames[static_cast<std::size_t>(task)];
 }
 
 void AppendText(ValueObject& object, std::string key, const std::string& text) {
@@ -138,9 +120,8 @@ Value ToolToValue(const ToolDefinition& tool, bool with_code) {
   hint("destructive", tool.destructive);
   hint("idempotent", tool.idempotent);
   hint("openWorld", tool.open_world);
-  object.Append("task", TaskName(tool.task));
-  object.Append("onDisconnect",
-                tool.on_disconnect == OnDisconnect::kCancel ? "cancel" : "continue");
+  object.Append("task", NameIn(kTaskModeNames, tool.task));
+  object.Append("onDisconnect", NameIn(kOnDisconnectNames, tool.on_disconnect));
   ValueArray args;
   for (const ArgDefinition& arg : tool.args) args.push_back(ArgToValue(arg));
   object.Append("args", std::move(args));
@@ -152,7 +133,7 @@ Value ToolToValue(const ToolDefinition& tool, bool with_code) {
 
 Value TriggerToValue(const TriggerDefinition& trigger) {
   ValueObject object;
-  object.Append("on", TriggerKindName(trigger.kind));
+  object.Append("on", NameIn(kTriggerKindNames, trigger.kind));
   if (trigger.kind == TriggerKind::kInterval) {
     object.Append("everyMs", static_cast<double>(trigger.every_ms));
   }
@@ -161,7 +142,7 @@ Value TriggerToValue(const TriggerDefinition& trigger) {
   AppendText(object, "path", trigger.path);
   object.Append("tool", trigger.tool);
   if (trigger.kind == TriggerKind::kCron) object.Append("timezone", trigger.timezone);
-  object.Append("missed", MissedName(trigger.missed));
+  object.Append("missed", NameIn(kMissedRunsNames, trigger.missed));
   return Value(std::move(object));
 }
 
@@ -174,14 +155,12 @@ ValueArray ListOf(const std::vector<T>& items, F to_value) {
 
 }  // namespace
 
-std::string_view PanelTypeName(PanelType type) {
-  return kTypeNames[static_cast<std::size_t>(type)];
-}
+std::string_view PanelTypeName(PanelType type) { return NameIn(kPanelTypeNames, type); }
 
 std::optional<PanelType> PanelTypeFromName(std::string_view name) {
-  const auto found = std::find(kTypeNames.begin(), kTypeNames.end(), name);
-  if (found == kTypeNames.end()) return std::nullopt;
-  return static_cast<PanelType>(found - kTypeNames.begin());
+  const auto* const found = std::find(std::begin(kPanelTypeNames), std::end(kPanelTypeNames), name);
+  if (found == std::end(kPanelTypeNames)) return std::nullopt;
+  return static_cast<PanelType>(found - std::begin(kPanelTypeNames));
 }
 
 Value EmptyOfType(PanelType type) {
@@ -304,7 +283,7 @@ Value PanelToValue(const PanelDefinition& panel, bool with_code) {
                 }));
   object.Append("lifecycles", ListOf(panel.lifecycles, [with_code](const auto& lifecycle) {
                   ValueObject item;
-                  item.Append("on", lifecycle.on == LifecycleEvent::kMount ? "mount" : "unmount");
+                  item.Append("on", NameIn(kLifecycleEventNames, lifecycle.on));
                   AppendHandler(item, lifecycle.handler, with_code);
                   return Value(std::move(item));
                 }));

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,7 +17,15 @@
 
 namespace nexus {
 
+/// The words of NXML for each enumeration, in its order: readers, printers and wires share them.
+template <typename Enum>
+std::string_view NameIn(std::span<const std::string_view> names, Enum value) {
+  return names[static_cast<std::size_t>(value)];
+}
+
 enum class PanelType : std::uint8_t { kString, kNumber, kBoolean, kList, kObject };
+inline constexpr std::string_view kPanelTypeNames[] = {"string", "number", "boolean", "list",
+                                                       "object"};
 std::string_view PanelTypeName(PanelType type);  // "string", ...
 std::optional<PanelType> PanelTypeFromName(std::string_view name);
 /// "", 0, false, [] or {}.
@@ -71,7 +80,9 @@ struct HandlerDefinition {
 };
 
 enum class TaskMode : std::uint8_t { kNever, kOptional, kRequired };
+inline constexpr std::string_view kTaskModeNames[] = {"never", "optional", "required"};
 enum class OnDisconnect : std::uint8_t { kCancel, kContinue };
+inline constexpr std::string_view kOnDisconnectNames[] = {"cancel", "continue"};
 
 struct ToolDefinition {
   std::string name;
@@ -87,6 +98,7 @@ struct ToolDefinition {
 };
 
 enum class LifecycleEvent : std::uint8_t { kMount, kUnmount };
+inline constexpr std::string_view kLifecycleEventNames[] = {"mount", "unmount"};
 
 struct LifecycleDefinition {
   LifecycleEvent on = LifecycleEvent::kMount;
@@ -95,7 +107,10 @@ struct LifecycleDefinition {
 };
 
 enum class TriggerKind : std::uint8_t { kInterval, kCron, kEvent, kStateChange };
+inline constexpr std::string_view kTriggerKindNames[] = {"interval", "cron", "event",
+                                                         "state_change"};
 enum class MissedRuns : std::uint8_t { kSkip, kOnce, kAll };
+inline constexpr std::string_view kMissedRunsNames[] = {"skip", "once", "all"};
 
 struct TriggerDefinition {
   TriggerKind kind = TriggerKind::kInterval;

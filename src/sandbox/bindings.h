@@ -13,6 +13,7 @@
 
 #include "base/result.h"
 #include "base/value.h"
+#include "capability/set.h"
 #include "sandbox/run_result.h"
 
 namespace nexus {
@@ -63,6 +64,9 @@ struct Answer {
   RunErrorCode code = RunErrorCode::kExtensionError;  ///< When not.
   std::string message;  ///< When not: becomes the exception's message at the await.
   Value details;        ///< When not: optional object, becomes `error.details`.
+  /// Rights the run has from here on beside those it had. Whoever runs the run decides about them:
+  /// a panel gives them up to its ceiling, everybody else drops them.
+  std::vector<Grant> grants = {};
 
   static Answer Ok(Value value) {
     return {.value = std::move(value), .message = {}, .details = {}};
@@ -79,8 +83,10 @@ struct ExtensionCall {
   std::string extension;  ///< Registered name.
   std::string method;
   ValueArray args;
-  std::string idempotency_key;        ///< Stable across retries after a crash.
-  std::int64_t deadline_unix_ms = 0;  ///< 0: none.
+  std::string idempotency_key;              ///< Stable across retries after a crash.
+  std::int64_t deadline_unix_ms = 0;        ///< 0: none.
+  std::string panel_id = {}, handler = {};  ///< Where the call comes from; "" outside a panel.
+  std::string principal = {};               ///< Who started the run, as far as it is known.
 };
 
 struct MethodDescriptor {

@@ -137,6 +137,8 @@ class Run {
   virtual RunResult ContinueToEnd() = 0;
   /// Stops at the next interrupt poll, hard after that; the result is kCancelled.
   virtual void Cancel() = 0;
+  /// Of a suspended run: the rights it goes on with. Uses of counted grants stay counted.
+  virtual void ReplaceCapabilities(CapabilitySet granted) = 0;
 
   /// The suspended run as bytes (docs/format/snapshot.md); the run can go on afterwards.
   /// Errors: kInvalidArgument when not suspended, kResourceExhausted above the snapshot limit.

@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "base/json.h"
+#include "base/text.h"
+#include "extension/approval.h"
 #include "server/assets.h"
 #include "server/internal/api_impl.h"
 #include "server/mcp_route.h"
@@ -26,7 +28,17 @@ constexpr const char* kPolicy =
     "form-action 'none'; frame-ancestors 'none'";
 constexpr unsigned kWorkers = 4;
 
-bool AcceptsGzip(std::string_view header) { return header.find("gzip") != std::string_view::npos; }
+// RFC 9110, 12.5.3: "gzip;q=0" refuses it.
+bool AcceptsGzip(std::string_view header) {
+  for (std::string_view part : Split(header, ',')) {
+    part = Trim(part);
+    if (!part.starts_with("gzip")) continue;
+    const std::size_t weight = part.find("q=");
+    return weight == std::string_view::npos ||
+           part.substr(weight + 2).find_first_not_of("0.") != std::string_view::npos;
+  }
+  return false;
+}
 
 void Secure(HttpResponse& response) {
   response.headers.emplace_back("X-Content-Type-Options", "nosniff");
@@ -103,12 +115,16 @@ void ApiImpl::Attach(Listener& listener) {
 }
 
 std::string ApiImpl::Metrics() const {
-  return metrics_.Render(host_.GetStats(),
-                         listener_ == nullptr ? Listener::Stats{} : listener_->GetStats());
+  std::string text = metrics_.Render(
+      host_.GetStats(), listener_ == nullptr ? Listener::Stats{} : listener_->GetStats());
+  if (options_.approvals != nullptr) AppendApprovals(text, options_.approvals->GetStats());
+  if (options_.sandbox != nullptr) AppendSandbox(text, options_.sandbox->Stats());
+  if (options_.trace_stats) AppendTraces(text, options_.trace_stats());
+  return text;
 }
 
 HttpResponse ApiImpl::Malformed(int status, std::string_view why) {
-  metrics_.CountResponse(status);
+  metrics_.CountResponse(status, 0);
   const char* code = status == 413 || status == 431 ? "TOO_LARGE" : "INVALID_ARGUMENT";
   return ErrorResponse(status, code, why);
 }
@@ -146,8 +162,12 @@ void ApiImpl::AddCors(const HttpRequest& request, HttpResponse& response) const 
 }
 
 void ApiImpl::Handle(HttpRequest request, Respond respond) {
-  Respond counted = [this, respond = std::move(respond)](HttpResponse response) mutable {
-    metrics_.CountResponse(response.status);
+  const auto record =
+      std::make_shared<RequestRecord>(request, options_.spans, options_.log_requests);
+  Respond counted = [this, record, respond = std::move(respond)](HttpResponse response) mutable {
+    const std::size_t bytes =
+        response.shared_body ? response.shared_body->size() : response.body.size();
+    record->End(response.status, bytes, metrics_);
     respond(std::move(response));
   };
   if (auto refusal = CheckBrowser(request)) return counted(*std::move(refusal));
@@ -162,10 +182,12 @@ void ApiImpl::Handle(HttpRequest request, Respond respond) {
   if (!target) {
     return counted(ErrorResponse(400, "INVALID_ARGUMENT", "the path is not well-formed"));
   }
+  record->SetRoute(*target);
   if (request.method == "OPTIONS") return counted(HttpResponse{.status = 204});
   if (auto open = Open(request, *target)) return counted(*std::move(open));
   auto exchange = std::make_shared<Exchange>();
   exchange->request = std::move(request);
+  exchange->request.traceparent = record->TraceparentFor(exchange->request);
   exchange->target = *std::move(target);
   // The query is a view into the target, which has moved.
   const std::string& moved = exchange->request.target;
@@ -174,8 +196,9 @@ void ApiImpl::Handle(HttpRequest request, Respond respond) {
       mark == std::string::npos ? std::string_view() : std::string_view(moved).substr(mark + 1);
   exchange->respond = std::move(counted);
   Identify(exchange->request,
-           [this, exchange](PrincipalPtr principal, std::optional<HttpResponse> refusal) {
+           [this, exchange, record](PrincipalPtr principal, std::optional<HttpResponse> refusal) {
              if (refusal) return exchange->respond(*std::move(refusal));
+             record->SetPrincipal(principal->name);
              exchange->principal = std::move(principal);
              Route(exchange);
            });
@@ -291,8 +314,8 @@ HttpResponse ApiImpl::Page(const HttpRequest& request) const {
     return response;
   }
   if (!AcceptsGzip(request.accept_encoding)) {
-    // Every browser takes gzip; what does not is told so instead of being sent what it cannot read.
-    return ErrorResponse(406, "INVALID_ARGUMENT", "this file is sent with gzip: curl --compressed");
+    response.body = asset->plain;
+    return response;
   }
   response.headers.emplace_back("Content-Encoding", "gzip");
   response.body = asset->gzip;
@@ -304,6 +327,7 @@ void ApiImpl::Route(const ExchangePtr& exchange) {
   const std::string_view first = segments.empty() ? std::string_view() : segments[0];
   const std::string& method = exchange->request.method;
   if (first == "panels") return RoutePanels(exchange);
+  if (first == "approvals") return Approvals(exchange);
   if (first == "mcp" && segments.size() == 1 && options_.mcp != nullptr) {
     return RouteMcp(exchange);
   }
@@ -367,9 +391,14 @@ HttpResponse ApiImpl::MakeTicket(const Exchange& exchange) {
                                           {"expiresInMs", Authenticator::kTicketMs}}));
 }
 
-void ApiImpl::Upgrade(HttpRequest request, UpgradeReply reply) {
-  const auto refuse = [this](UpgradeReply& to, HttpResponse response) {
-    metrics_.CountResponse(response.status);
+void ApiImpl::Upgrade(HttpRequest request, UpgradeReply answer) {
+  const auto record = std::make_shared<RequestRecord>(request, nullptr, options_.log_requests);
+  UpgradeReply reply = [this, record, answer = std::move(answer)](UpgradeAnswer what) mutable {
+    record->End(what.socket == nullptr ? what.refusal.status : 101, what.refusal.body.size(),
+                metrics_);
+    answer(std::move(what));
+  };
+  const auto refuse = [](UpgradeReply& to, HttpResponse response) {
     to({.socket = nullptr, .refusal = std::move(response)});
   };
   if (auto refusal = CheckBrowser(request)) return refuse(reply, *std::move(refusal));
@@ -378,6 +407,7 @@ void ApiImpl::Upgrade(HttpRequest request, UpgradeReply reply) {
       (*target)->segments[2] != "ws") {
     return refuse(reply, ErrorResponse(404, "NOT_FOUND", "WebSockets are at /panels/ID/ws"));
   }
+  record->SetRoute(**target);
   auto shared = std::make_shared<HttpRequest>(std::move(request));
   const std::size_t mark = shared->target.find('?');
   (*target)->query = mark == std::string::npos ? std::string_view()
@@ -388,21 +418,20 @@ void ApiImpl::Upgrade(HttpRequest request, UpgradeReply reply) {
       return refuse(reply, ErrorResponse(401, "UNAUTHENTICATED",
                                          "the ticket is used, too old, or of another panel"));
     }
-    return FinishUpgrade(*shared, **target, std::move(principal), reply);
+    record->SetPrincipal(principal->name);
+    return FinishUpgrade(**target, std::move(principal), reply);
   }
   auto held = std::make_shared<UpgradeReply>(std::move(reply));
-  Identify(*shared, [this, shared, target, held, refuse](PrincipalPtr principal,
-                                                         std::optional<HttpResponse> refusal) {
+  Identify(*shared, [this, shared, target, held, refuse, record](
+                        PrincipalPtr principal, std::optional<HttpResponse> refusal) {
     if (refusal) return refuse(*held, *std::move(refusal));
-    FinishUpgrade(*shared, **target, std::move(principal), *held);
+    record->SetPrincipal(principal->name);
+    FinishUpgrade(**target, std::move(principal), *held);
   });
 }
 
-void ApiImpl::FinishUpgrade(const HttpRequest& request, const Target& target,
-                            PrincipalPtr principal, UpgradeReply& reply) {
-  (void)request;
+void ApiImpl::FinishUpgrade(const Target& target, PrincipalPtr principal, UpgradeReply& reply) {
   const auto refuse = [&](HttpResponse response) {
-    metrics_.CountResponse(response.status);
     reply({.socket = nullptr, .refusal = std::move(response)});
   };
   if (!principal->May(Permission::kRead)) {

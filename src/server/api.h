@@ -10,6 +10,7 @@
 #include "panel/host/panel_host.h"
 #include "server/auth.h"
 #include "server/http.h"
+#include "server/otlp.h"
 #include "server/rate_limit.h"
 
 namespace nexus {
@@ -17,6 +18,8 @@ namespace nexus {
 namespace mcp {
 class Server;
 }
+class ApprovalExtension;
+class Sandbox;
 
 struct ApiOptions {
   std::vector<std::string> allowed_hosts;  ///< Names besides localhost; IP addresses always pass.
@@ -26,6 +29,12 @@ struct ApiOptions {
   bool serve_metrics = true;  ///< False when /metrics has a listener of its own.
   mcp::Server* mcp = nullptr;  ///< Borrowed: what answers at /mcp; null: nothing does.
   std::function<void()> on_panels_changed;  ///< A request mounted a panel, or took one away.
+  /// Borrowed; nullptr: no run can ask for rights, and /approvals is empty.
+  ApprovalExtension* approvals = nullptr;
+  const Sandbox* sandbox = nullptr;  ///< Borrowed; for its figures in /metrics. nullptr: without.
+  bool log_requests = false;         ///< A line for each, at info; probes at debug.
+  std::shared_ptr<SpanSink> spans;   ///< nullptr: no traces.
+  std::function<OtlpExporter::Stats()> trace_stats;  ///< For /metrics; null: without.
 };
 
 class Listener;

@@ -13,23 +13,6 @@ namespace {
 constexpr std::size_t kListMax = 1'000;
 constexpr std::size_t kListDefault = 50;
 
-HttpResponse Denied(std::string_view what) {
-  return ErrorResponse(403, "PERMISSION_DENIED", "this needs " + std::string(what));
-}
-
-HttpResponse WrongMethod(std::string_view allowed) {
-  HttpResponse response =
-      ErrorResponse(405, "INVALID_ARGUMENT", "this route takes " + std::string(allowed) + " only");
-  response.headers.emplace_back("Allow", allowed);
-  return response;
-}
-
-std::size_t LimitOf(std::string_view query) {
-  const auto text = QueryValue(query, "limit");
-  const auto number = text ? WholeNumber(*text) : std::nullopt;
-  return std::min<std::size_t>(number.value_or(kListDefault), kListMax);
-}
-
 KeyFilter ReadableBy(const PrincipalPtr& principal) {
   if (principal->MayReadAll()) return nullptr;
   return [principal](std::string_view key) { return principal->MayRead(key); };
@@ -81,6 +64,23 @@ bool MayChange(const Principal& principal, const Panel& panel) {
 }
 
 }  // namespace
+
+HttpResponse Denied(std::string_view what) {
+  return ErrorResponse(403, "PERMISSION_DENIED", "this needs " + std::string(what));
+}
+
+HttpResponse WrongMethod(std::string_view allowed) {
+  HttpResponse response =
+      ErrorResponse(405, "INVALID_ARGUMENT", "this route takes " + std::string(allowed) + " only");
+  response.headers.emplace_back("Allow", allowed);
+  return response;
+}
+
+std::size_t LimitOf(std::string_view query) {
+  const auto text = QueryValue(query, "limit");
+  const auto number = text ? WholeNumber(*text) : std::nullopt;
+  return std::min<std::size_t>(number.value_or(kListDefault), kListMax);
+}
 
 void ApiImpl::Slowly(const ExchangePtr& exchange, std::move_only_function<void()> job) {
   if (workers_->Add(std::move(job))) return;
@@ -200,7 +200,16 @@ void ApiImpl::Trigger(const ExchangePtr& exchange, const std::shared_ptr<Panel>&
     }
     exchange->respond(HttpResponse{.body = ResultJson(flush, filter)});
   };
+  // Who asks for the same again by its key wants the result, and will be back.
+  const ToolDefinition* const known = panel->definition().FindTool(tool);
+  const bool ends_with_client = waits && request.idempotency_key.empty() && known != nullptr &&
+                                known->on_disconnect == OnDisconnect::kCancel;
   const std::string run_id = panel->CallTool(std::move(call), std::move(observer));
+  if (ends_with_client && request.watch != nullptr) {
+    request.watch->on_gone = [weak = std::weak_ptr(panel), run_id] {
+      if (const auto still = weak.lock()) (void)still->Cancel(run_id);
+    };
+  }
   if (!waits) exchange->respond(JsonResponse(202, Value::Object({{"runId", run_id}})));
 }
 
@@ -279,6 +288,7 @@ ValueObject ApiImpl::Info(const Panel& panel, std::size_t clients,
                      {"description", definition.description},
                      {"status", "running"},
                      {"owner", panel.owner()},
+                     {"revision", panel.revision()},
                      {"tools", std::move(tools)},
                      {"clientCount", std::uint64_t{clients}},
                      {"createdAt", panel.created_unix_ms()}};
@@ -292,9 +302,7 @@ void ApiImpl::List(const ExchangePtr& exchange) {
   Slowly(exchange, [this, exchange, panels = std::move(panels), clients = std::move(clients)] {
     ValueArray list;
     for (std::size_t i = 0; i < panels.size(); ++i) {
-      ValueObject info = Info(*panels[i], clients[i], *exchange->principal);
-      info.Append("revision", panels[i]->State().revision);
-      list.emplace_back(std::move(info));
+      list.emplace_back(Info(*panels[i], clients[i], *exchange->principal));
     }
     const std::uint64_t total = list.size();
     exchange->respond(
@@ -303,13 +311,9 @@ void ApiImpl::List(const ExchangePtr& exchange) {
 }
 
 void ApiImpl::Describe(const ExchangePtr& exchange, const std::shared_ptr<Panel>& panel) {
-  const std::size_t clients = hub_->CountOf(panel->id());
-  Slowly(exchange, [this, exchange, panel, clients] {
-    ValueObject info = Info(*panel, clients, *exchange->principal);
-    info.Append("revision", panel->State().revision);
-    info.Append("definition", CutDefinition(panel->definition(), *exchange->principal));
-    exchange->respond(JsonResponse(200, Value(std::move(info))));
-  });
+  ValueObject info = Info(*panel, hub_->CountOf(panel->id()), *exchange->principal);
+  info.Append("definition", CutDefinition(panel->definition(), *exchange->principal));
+  exchange->respond(JsonResponse(200, Value(std::move(info))));
 }
 
 void ApiImpl::ReadState(const ExchangePtr& exchange, const std::shared_ptr<Panel>& panel) {

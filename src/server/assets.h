@@ -9,8 +9,9 @@ namespace nexus {
 struct Asset {
   std::string_view path;  ///< "/index.html", "/assets/app.js"
   std::string_view content_type;
-  std::string_view gzip;  ///< The content, compressed.
-  std::string_view etag;  ///< With its quotes.
+  std::string_view gzip;   ///< The content, compressed.
+  std::string_view plain;  ///< The content.
+  std::string_view etag;   ///< With its quotes.
 };
 
 /// Empty when the page was not built: the server tells how to then.

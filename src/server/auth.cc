@@ -11,11 +11,12 @@
 namespace nexus {
 namespace {
 
-constexpr std::array<std::pair<Permission, std::string_view>, 5> kPermissions = {{
+constexpr std::array<std::pair<Permission, std::string_view>, 6> kPermissions = {{
     {Permission::kCreate, "panel:create"},
     {Permission::kRead, "panel:read"},
     {Permission::kExecute, "panel:execute"},
     {Permission::kDelete, "panel:delete"},
+    {Permission::kApprove, "panel:approve"},
     {Permission::kAdmin, "admin"},
 }};
 
@@ -39,7 +40,8 @@ Result<PrincipalPtr> MakePrincipal(std::string name, const std::vector<std::stri
     if (!permission) {
       return Fail(Code::kInvalidArgument,
                   "permission '" + word +
-                      "': it is panel:create, panel:read, panel:execute, panel:delete or admin");
+                      "': it is panel:create, panel:read, panel:execute, panel:delete, "
+                      "panel:approve or admin");
     }
     principal->permissions.push_back(*permission);
   }

@@ -18,7 +18,7 @@
 namespace nexus {
 
 /// What a principal may do with panels as wholes; what it may do inside one, its capabilities say.
-enum class Permission : std::uint8_t { kCreate, kRead, kExecute, kDelete, kAdmin };
+enum class Permission : std::uint8_t { kCreate, kRead, kExecute, kDelete, kApprove, kAdmin };
 std::string_view PermissionName(Permission permission);  // "panel:create", ..., "admin"
 std::optional<Permission> PermissionFromName(std::string_view name);
 
@@ -50,6 +50,7 @@ struct ApiKeyConfig {
 
 struct JwtConfig {
   std::string jwks_file, jwks_url, secret_file;  ///< Where keys come from; all empty: no JWT.
+  std::string jwks_ca_file;                      ///< PEM; "": the system's authorities.
   std::string issuer, audience;                  ///< "" : not checked.
   std::vector<std::string> algorithms = {"RS256", "ES256", "EdDSA"};
   std::int64_t leeway_s = 30;

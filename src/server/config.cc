@@ -125,6 +125,20 @@ Setting Rate(std::string path, double& to, std::string help) {
           .get = [&to] { return to == 0 ? Value("none") : Value(to); }};
 }
 
+Setting Share(std::string path, double& to, std::string help) {
+  return {.path = std::move(path),
+          .help = std::move(help),
+          .form = "a number from 0 to 1",
+          .set =
+              [&to](const Value& value) {
+                const double* number = value.As<double>();
+                if (number == nullptr || !(*number >= 0 && *number <= 1)) return false;
+                to = *number;
+                return true;
+              },
+          .get = [&to] { return Value(to); }};
+}
+
 std::vector<Setting> SettingsOf(ServerConfig& c) {
   constexpr double kBytes = 1024.0 * 1024 * 1024;
   constexpr double kDay = 86'400'000;
@@ -172,6 +186,8 @@ std::vector<Setting> SettingsOf(ServerConfig& c) {
   all.push_back(Text("auth.jwt.jwks_file", c.auth.jwt.jwks_file, "A JWK set to trust."));
   all.push_back(Text("auth.jwt.jwks_url", c.auth.jwt.jwks_url,
                      "Where the JWK set is fetched; again when a token's key is not known."));
+  all.push_back(Text("auth.jwt.jwks_ca_file", c.auth.jwt.jwks_ca_file,
+                     "PEM: whom to believe that it is jwks_url; empty: the system's."));
   all.push_back(Text("auth.jwt.secret_file", c.auth.jwt.secret_file,
                      "A shared secret of at least 32 bytes, for HS256."));
   all.push_back(Text("auth.jwt.issuer", c.auth.jwt.issuer, "Required `iss`; empty: any."));
@@ -200,9 +216,32 @@ std::vector<Setting> SettingsOf(ServerConfig& c) {
       Texts("extensions.allowed_hosts", c.allowed_hosts, "Hosts $ext.http may speak to."));
   all.push_back(Text("extensions.workspace", c.workspace, "The folder of $ext.code."));
   all.push_back(Text("extensions.kv_file", c.kv_file, "The file of $ext.kv."));
+  all.push_back(Texts("approvals.allowed", c.approvals_allowed,
+                      "Rights that $ext.approval.request gets at once, without a person."));
+  all.push_back(Texts("approvals.denied", c.approvals_denied,
+                      "Rights it never gets; they win over allowed."));
+  all.push_back(Whole("approvals.for_ms_max", c.approvals_for_ms_max, 1'000, kDay,
+                      "The longest time a right is granted for."));
+  all.push_back(Whole("approvals.wait_ms_max", c.approvals_wait_ms_max, 1'000, 366 * kDay,
+                      "After this nobody has answered, and the run is refused."));
+  all.push_back(Whole("approvals.waiting_max", c.approvals_waiting_max, 1, 1e6,
+                      "Requests that may wait at once."));
   all.push_back(OneOf("log.level", c.log_level, {"debug", "info", "warn", "error", "off"},
                       "What is logged on stderr."));
   all.push_back(OneOf("log.form", c.log_form, {"text", "json"}, "How."));
+  all.push_back(Flag("log.requests", c.api.log_requests,
+                     "A line for every request, at info; probes at debug."));
+  all.push_back(Text("trace.endpoint", c.trace.endpoint,
+                     "An OTLP/HTTP collector, \"http://127.0.0.1:4318\"; empty: no traces."));
+  all.push_back(Text("trace.headers_file", c.trace_headers_file,
+                     "Headers for the collector, \"Name: value\" a line: its credentials."));
+  all.push_back(Text("trace.service_name", c.trace.service_name, "service.name of the spans."));
+  all.push_back(Share("trace.sample", c.trace.sample,
+                      "Share of the traces that begin here; others follow their traceparent."));
+  all.push_back(Whole("trace.queue_max", c.trace.queue_max, 1, 1e6,
+                      "Spans that may wait for the collector; above they are dropped."));
+  all.push_back(Text("trace.ca_file", c.trace.ca_file,
+                     "PEM: whom to believe that it is the collector; empty: the system's."));
   return all;
 }
 
@@ -294,9 +333,13 @@ class Loader {
                       l.address));
     }
     if (auto made = Authenticator::Create(config_.auth); !made) Problem(made.error().message());
-    if (auto set = CapabilitySet::Parse(config_.ceiling); !set) {
-      Problem("panels.ceiling: " + set.error().message());
+    if (const std::string& to = config_.trace.endpoint;
+        !to.empty() && !to.starts_with("http://") && !to.starts_with("https://")) {
+      Problem("trace.endpoint must be an http or https address, http://127.0.0.1:4318");
     }
+    CheckTokens("panels.ceiling", config_.ceiling);
+    CheckTokens("approvals.allowed", config_.approvals_allowed);
+    CheckTokens("approvals.denied", config_.approvals_denied);
   }
 
   Status Outcome() const {
@@ -313,6 +356,11 @@ class Loader {
   void Problem(const std::string& what) {
     if (!problems_.empty()) problems_ += '\n';
     problems_ += place_ + ": " + what;
+  }
+  void CheckTokens(const std::string& path, const std::vector<std::string>& tokens) {
+    if (auto set = CapabilitySet::Parse(tokens); !set) {
+      Problem(path + ": " + set.error().message());
+    }
   }
   void TakeLimit(const std::string& name, const Value& value) {
     std::string text;
@@ -364,6 +412,7 @@ Result<ServerConfig> LoadConfig(std::string_view text, std::string_view file,
                                 const Environment& environment) {
   ServerConfig config;
   config.listener.port = 3000;
+  config.api.log_requests = true;
   NEXUS_TRY(const std::vector<TomlEntry> entries, ReadToml(text, file));
   Loader loader(config, file);
   for (const TomlEntry& entry : entries) loader.Take(entry);

@@ -37,9 +37,17 @@ struct ServerConfig {
   // [extensions]
   std::vector<std::string> extensions, allowed_hosts;
   std::string workspace, kv_file;
+  // [approvals]
+  std::vector<std::string> approvals_allowed, approvals_denied;
+  std::int64_t approvals_for_ms_max = 3'600'000;
+  std::int64_t approvals_wait_ms_max = std::int64_t{24} * 3'600'000;
+  std::uint64_t approvals_waiting_max = 1'000;
   // [log]
   std::string log_level = "info";
   std::string log_form = "text";
+  // [trace]
+  OtlpOptions trace;  ///< endpoint empty: no traces.
+  std::string trace_headers_file;
   // [limits]
   Limits limits;
 };

@@ -1,6 +1,5 @@
 #include "server/jwt.h"
 
-#include <curl/curl.h>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
@@ -16,6 +15,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "server/fetch.h"
 
 namespace nexus {
 namespace {
@@ -146,28 +146,12 @@ bool SignatureHolds(const Key& key, std::string_view signed_part, std::string_vi
   return holds;
 }
 
-std::size_t Collect(char* data, std::size_t size, std::size_t count, void* to) {
-  auto& body = *static_cast<std::string*>(to);
-  if (body.size() + size * count > kJwksBytesMax) return 0;
-  body.append(data, size * count);
-  return size * count;
-}
-
-Result<std::string> Fetch(const std::string& url) {
-  std::string body;
-  CURL* curl = curl_easy_init();
-  if (curl == nullptr) return Fail(Code::kInternal, "libcurl does not start");
-  curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
-  curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, 5'000L);
-  curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
-  curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, &Collect);
-  curl_easy_setopt(curl, CURLOPT_WRITEDATA, &body);
-  const CURLcode code = curl_easy_perform(curl);
-  curl_easy_cleanup(curl);
-  if (code != CURLE_OK) return Fail(Code::kUnavailable, url + ": " + curl_easy_strerror(code));
-  return body;
+Result<std::string> FetchJwks(const std::string& url, const std::string& ca_file) {
+  NEXUS_TRY(
+      FetchedResponse response,
+      Fetch({.url = url, .timeout_ms = 5'000, .bytes_max = kJwksBytesMax, .ca_file = ca_file}));
+  if (response.status == 200) return std::move(response.body);
+  return Fail(Code::kUnavailable, url + ": status " + std::to_string(response.status));
 }
 
 std::unexpected<Error> Denied(std::string why) {
@@ -258,12 +242,14 @@ Status JwtVerifier::LoadJwks(std::string_view json) {
 
 void JwtVerifier::Refresh(std::int64_t unix_ms) {
   if (config_.jwks_url.empty()) return;
+  // Who comes while another one fetches waits for what that one brings.
+  const std::lock_guard one(refresh_mutex_);
   {
     const std::lock_guard lock(mutex_);
     if (unix_ms - last_refresh_ms_ < kRefreshEveryMs) return;
     last_refresh_ms_ = unix_ms;
   }
-  const Result<std::string> json = Fetch(config_.jwks_url);
+  const Result<std::string> json = FetchJwks(config_.jwks_url, config_.jwks_ca_file);
   const Status loaded = json ? LoadJwks(*json) : Status(std::unexpected(json.error()));
   if (!loaded) {
     Log(Severity::kWarn, "keys not refreshed; the old ones stay",

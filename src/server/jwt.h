@@ -31,6 +31,7 @@ class JwtVerifier {
   explicit JwtVerifier(JwtConfig config);
   const JwtConfig config_;
   std::string secret_;
+  std::mutex refresh_mutex_;  // Held while keys are fetched. Before mutex_.
   mutable std::mutex mutex_;
   std::shared_ptr<const Keys> keys_;  // guarded by mutex_
   std::int64_t last_refresh_ms_ = 0;  // guarded by mutex_

@@ -3,10 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <future>
 #include <thread>
 
 #include "base/hash.h"
 #include "base/json.h"
+#include "extension/approval.h"
 #include "server/api.h"
 #include "server/listener.h"
 #include "server/testing/fake_panel_host.h"
@@ -26,9 +28,10 @@ PanelDefinition Definition(const std::string& id) {
   PanelDefinition panel;
   panel.id = id;
   panel.title = "Test";
-  for (const char* name : {"echo", "set", "hang"}) {
+  for (const char* name : {"echo", "set", "hang", "stay"}) {
     ToolDefinition tool;
     tool.name = name;
+    if (tool.name == "stay") tool.on_disconnect = OnDisconnect::kContinue;
     panel.tools.push_back(tool);
   }
   for (const char* name : {"count", "secret"}) {
@@ -216,7 +219,7 @@ TEST_F(ServerTest, KeysDecideWhoMayWhat) {
   const std::string bob = "Authorization: Bearer key-bob\r\n";
   EXPECT_THAT(Ask("GET", "/panels"), StartsWith("HTTP/1.1 401 "));
   EXPECT_THAT(Ask("GET", "/panels", "", "X-API-Key: key-eve\r\n"), StartsWith("HTTP/1.1 401 "));
-  EXPECT_THAT(Ask("GET", "/panels", "", ann), HasSubstr(R"("tools":["echo","set","hang"])"));
+  EXPECT_THAT(Ask("GET", "/panels", "", ann), HasSubstr(R"("tools":["echo","set","hang","stay"])"));
   EXPECT_THAT(Ask("GET", "/panels", "", bob), HasSubstr(R"("tools":["set"])"));
   EXPECT_THAT(Ask("POST", "/panels/p/trigger/echo", "{}", bob), StartsWith("HTTP/1.1 403 "));
   const std::string result = Ask("POST", "/panels/p/trigger/set", R"({"count":1,"secret":2})", bob);
@@ -355,6 +358,125 @@ TEST_F(ServerTest, CallsEndWithTheConnectionThatMadeThem) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
   EXPECT_EQ(panel_->cancelled().size(), 1u);
+}
+
+TEST_F(ServerTest, ARunEndsWithTheRequestThatAskedForIt) {
+  Start();
+  const auto leave = [&](const std::string& target, const std::string& headers = "") {
+    TestClient client(port());
+    client.Send(Text("POST", target, "{}", "Host: localhost\r\n" + headers));
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  };
+  // Nobody waits for these, or they say that they go on.
+  leave("/panels/p/trigger/stay");
+  leave("/panels/p/trigger/hang?wait=false");
+  leave("/panels/p/trigger/hang", "Idempotency-Key: k\r\n");
+  std::this_thread::sleep_for(std::chrono::milliseconds(700));
+  EXPECT_EQ(panel_->cancelled().size(), 0u);
+  leave("/panels/p/trigger/hang");
+  for (int i = 0; i < 200 && panel_->cancelled().empty(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  EXPECT_EQ(panel_->cancelled().size(), 1u);
+}
+
+TEST_F(ServerTest, AClientThatClosesOneHalfIsStillAnswered) {
+  Start();
+  TestClient client(port());
+  client.Send(Text("POST", "/panels/p/trigger/echo", "{\"a\":1}", "Host: localhost\r\n"));
+  client.EndSending();
+  EXPECT_THAT(client.ReadResponse(), HasSubstr(R"("returnValue":{"a":1})"));
+}
+
+TEST_F(ServerTest, AFloodOfRequestsLeavesRoomForOthers) {
+  Start({}, {}, {.rate = {.per_second = 5, .burst = 5}});
+  TestClient flood(port());
+  std::string many;
+  for (int i = 0; i < 2'000; ++i) {
+    many += Text("POST", "/panels/p/trigger/echo", "{}", "Host: localhost\r\n");
+  }
+  flood.Send(many);
+  // Probes are not counted, and another connection is served meanwhile.
+  EXPECT_THAT(Ask("GET", "/healthz"), HasSubstr("200 OK"));
+  int refused = 0;
+  for (int i = 0; i < 2'000; ++i) {
+    refused += flood.ReadResponse().find("429 Too Many Requests") != std::string::npos ? 1 : 0;
+  }
+  EXPECT_GE(refused, 1'900);
+}
+
+TEST_F(ServerTest, AClientThatSendsAndNeverReadsIsLetGo) {
+  Start({}, {.write_timeout_ms = 500});
+  TestClient client(port(), 4096);
+  const std::string large(1 << 20, 'x');
+  // Answers fill the pipe; once they do, nothing more is read either.
+  for (int i = 0; i < 16; ++i) {
+    client.Send(
+        Text("POST", "/panels/p/trigger/echo", "{\"t\":\"" + large + "\"}", "Host: localhost\r\n"));
+    if (listener_->GetStats().connections == 0) break;
+  }
+  for (int i = 0; i < 300 && listener_->GetStats().connections != 0; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  EXPECT_EQ(listener_->GetStats().connections, 0u);
+}
+
+TEST_F(ServerTest, TheListOfPanelsReadsNoState) {
+  Start();
+  (void)Ask("PUT", "/panels/p/state/count", R"({"value":7})");
+  EXPECT_THAT(Ask("GET", "/panels"), HasSubstr(R"("revision":1)"));
+  EXPECT_THAT(Ask("GET", "/panels/p"), HasSubstr(R"("revision":1)"));
+  EXPECT_EQ(panel_->states_read, 0);
+}
+
+TEST_F(ServerTest, ThePageComesWithAndWithoutGzip) {
+  Start();
+  const std::string packed = Ask("GET", "/", "", "Accept-Encoding: br, gzip\r\n");
+  const std::string plain = Ask("GET", "/");
+  EXPECT_THAT(packed, HasSubstr("Content-Encoding: gzip"));
+  EXPECT_THAT(plain, HasSubstr("200 OK"));
+  EXPECT_THAT(plain, Not(HasSubstr("Content-Encoding")));
+  EXPECT_THAT(plain, HasSubstr("<html"));
+  EXPECT_THAT(Ask("GET", "/", "", "Accept-Encoding: gzip;q=0\r\n"), HasSubstr("<html"));
+}
+
+TEST_F(ServerTest, RunsAskForRightsAndAreAnswered) {
+  const auto desk = ApprovalExtension::Create({}).value();
+  AuthConfig auth = TwoKeys();
+  auth.keys.push_back(Key("boss", {"panel:read", "panel:approve"}, {"ext:http"}));
+  auth.keys.push_back(Key("clerk", {"panel:read", "panel:approve"}, {"state:read:*"}));
+  Start(std::move(auth), {}, {.approvals = desk.get()});
+  std::promise<Answer> promise;
+  desk->Call({.run_id = "r",
+              .suspension_id = "r.1",
+              .extension = "approval",
+              .method = "request",
+              .args = {Value::Object({{"capability", "ext:http.post"}, {"reason", "to report"}})},
+              .idempotency_key = "r.1",
+              .panel_id = "p",
+              .handler = "send",
+              .principal = "ann"},
+             [&](Answer answer) { promise.set_value(std::move(answer)); });
+  const std::string id = desk->Waiting().front().id;
+  const auto as = [](const std::string& who) { return "X-API-Key: key-" + who + "\r\n"; };
+  EXPECT_THAT(Ask("GET", "/approvals", "", as("ann")), HasSubstr(R"("mayApprove":false)"));
+  EXPECT_THAT(Ask("GET", "/approvals", "", as("bob")), HasSubstr(R"({"approvals":[]})"));
+  EXPECT_THAT(Ask("GET", "/approvals/" + id, "", as("bob")), HasSubstr("404"));
+  EXPECT_THAT(Ask("GET", "/approvals", "", as("boss")), HasSubstr(R"("mayApprove":true)"));
+  const std::string approve = "/approvals/" + id + "/approve";
+  EXPECT_THAT(Ask("POST", approve, "{}", as("ann")), HasSubstr("this needs panel:approve"));
+  EXPECT_THAT(Ask("POST", approve, "{}", as("clerk")), HasSubstr("must hold the right itself"));
+  EXPECT_THAT(Ask("POST", approve, "{\"forMs\":-1}", as("boss")), HasSubstr("400"));
+  EXPECT_THAT(Ask("GET", approve, "", as("boss")), HasSubstr("405"));
+  EXPECT_THAT(Ask("POST", "/approvals/" + id + "/perhaps", "{}", as("boss")), HasSubstr("404"));
+  EXPECT_THAT(Ask("POST", approve, "{\"forMs\":5000}", as("boss")),
+              HasSubstr(R"("decidedBy":"boss")"));
+  EXPECT_EQ(promise.get_future().get().grants.size(), 1u);
+  EXPECT_THAT(Ask("POST", approve, "{}", as("boss")), HasSubstr("409 Conflict"));
+  EXPECT_THAT(Ask("GET", "/approvals?status=all", "", as("boss")),
+              HasSubstr(R"("status":"approved")"));
+  EXPECT_THAT(Ask("GET", "/approvals?status=some", "", as("boss")), HasSubstr("400"));
+  EXPECT_THAT(Ask("GET", "/metrics"), HasSubstr("nexus_approvals_total{decision=\"approved\"} 1"));
 }
 
 TEST_F(ServerTest, AClientThatNeverReadsIsDropped) {

@@ -11,7 +11,14 @@ else
   bad "view expressions" "$(head -c 1500 log)"
 fi
 
-"$NEXUS" serve "$NEXUS_ROOT/examples/panels" --port 0 --memory --json >serve.json 2>serve.log &
+cat >filter-test.nxml <<'END'
+<NexusPanel id="filter-test" title="Filter">
+  <Data><State name="lines" type="list" default='["Alpha", "Beta", "Gamma"]'/></Data>
+  <Logic><Tool name="filter"><Arg name="to"/><Handler>$view.setFilter("lines", $args.to)</Handler></Tool></Logic>
+  <View><LogStream id="lines" data="{$state.lines}"/></View>
+</NexusPanel>
+END
+"$NEXUS" serve "$NEXUS_ROOT/examples/panels" filter-test.nxml --port 0 --memory --json >serve.json 2>serve.log &
 server=$!
 for _ in $(seq 200); do
   [ -s serve.json ] && break
@@ -25,6 +32,8 @@ for path in / /assets/app.js /assets/app.css; do
   total=$((total + $(stat -c %s body)))
 done
 [ "$total" -lt 61440 ] && ok "the page is below 60 KB" || bad "the page is below 60 KB" "$total bytes"
+curl -s "$url/assets/app.js" >plain.js
+says "it comes without gzip too" plain.js 'SUBSCRIBE'
 curl -s -D head -o /dev/null -H 'Accept-Encoding: gzip' "$url/"
 says "no inline scripts" head "script-src 'self'"
 
@@ -46,6 +55,14 @@ curl -s -d '{"by": "city", "measure": "n"}' -H 'Content-Type: application/json' 
 dom csv-explorer
 says "a chart is drawn" dom 'role="img"'
 says_not "and nothing failed in it" dom 'class="problem"'
+
+# The keyboard, a screen reader's view, contrast, view commands and approvals.
+if node "$NEXUS_ROOT/tests/e2e/browser.mjs" "$url" >browser.out 2>&1; then
+  cat browser.out
+else
+  cat browser.out
+  bad "the page with a keyboard and a screen reader" "$(tail -n 1 browser.out)"
+fi
 kill "$server"
 wait "$server" 2>/dev/null
 finish

@@ -107,6 +107,42 @@ says "is what was acknowledged" out '"count":7'
 kill -TERM "$server"
 if wait "$server"; then ok "SIGTERM ends it well"; else bad "SIGTERM ends it well" "$(head -c 1000 served.err)"; fi
 
+# The example panels: every one is mounted and answers.
+start "$NEXUS_ROOT/examples/panels" --memory --ext kv --ext timer
+ask "the example panels" 200 "$url/panels"
+node -e 'const it = JSON.parse(require("fs").readFileSync("out", "utf8")); for (const p of it.panels) console.log(p.id, p.tools.length)' >ids
+[ "$(wc -l <ids)" = "$(find "$NEXUS_ROOT/examples/panels" -name '*.nxml' | wc -l)" ] && ok "all of them" || bad "all of them" "$(cat ids)"
+while read -r id tools; do
+  ask "$id" 200 "$url/panels/$id"
+  says "$id has its schemas" out '"inputSchema"'
+  [ "$tools" -gt 0 ] || bad "$id has tools" "none"
+  ask "the state of $id" 200 "$url/panels/$id/state"
+done <ids
+ask "a tool of one" 200 -d '{"name": "beta"}' "$url/panels/feature-flags/trigger/define"
+says "changes it" out '"status":"success"'
+# A client that goes takes its run with it, unless the tool says otherwise.
+cat >waits.nxml <<'END'
+<NexusPanel id="waits">
+  <Logic>
+    <Extension name="timer"/>
+    <Tool name="leave"><Handler>await $ext.timer.sleep(60000)</Handler></Tool>
+    <Tool name="stay" onDisconnect="continue"><Handler>await $ext.timer.sleep(60000)</Handler></Tool>
+  </Logic>
+</NexusPanel>
+END
+node -e 'console.log(JSON.stringify({nxmlSource: require("fs").readFileSync("waits.nxml", "utf8")}))' >waits.json
+ask "a panel that waits" 201 -d @waits.json "$url/panels"
+for tool in leave stay; do curl -s -m 0.5 -d '{}' "$url/panels/waits/trigger/$tool" >/dev/null; done
+for _ in $(seq 100); do
+  curl -s "$url/panels/waits/runs" >out
+  grep -q '"status":"cancelled"' out && break
+  sleep 0.1
+done
+holds "a run ends with its client" 'it.runs.find((r) => r.handler === "leave").result.status === "cancelled"'
+holds "or goes on" 'it.runs.find((r) => r.handler === "stay").result.status === "suspended"'
+kill -TERM "$server"
+wait "$server" || bad "the examples end well" "$(head -c 1000 served.err)"
+
 run "config print" 0 config print
 cp out nexus.toml
 run "config check of what was printed" 0 config check nexus.toml

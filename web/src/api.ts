@@ -12,6 +12,7 @@ export interface RunRecord { runId: string; handler: string; principal?: string;
 export interface Mutation { operation: 'set' | 'delete'; key: string; path?: (string | number)[]; value?: unknown; revision: number }
 export interface ViewCommand { type: string; componentId: string; args: Record<string, unknown> }
 export interface LogLine { level: string; message: string; timestamp?: number | string }
+export interface Approval { id: string; status: string; capabilities: string[]; reason: string; forMs: number; panelId: string; handler: string; principal: string; mayApprove?: boolean; decidedBy?: string; note?: string }
 export interface PanelInfo { id: string; title: string; description?: string; revision: number; tools: string[] }
 
 let apiKey = sessionStorage.getItem('nexus-key') ?? '';

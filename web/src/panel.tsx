@@ -1,6 +1,7 @@
 // One panel: its view, its tools as forms, its state, its runs and its log, all live.
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { applyMutation, PanelSocket, request, type ArgInfo, type Definition, type LogLine, type RunRecord, type RunResult, type ToolInfo, type ViewCommand } from './api';
+import { StatusBadge } from './badge';
 import { LiveContext, View } from './view';
 
 const TABS = ['View', 'Tools', 'State', 'Runs', 'Log'] as const;
@@ -91,7 +92,7 @@ export function PanelPage({ id, toast }: { id: string; toast: (text: string, lev
     <LiveContext.Provider value={live as never}>
       <header class="panel-head">
         <h1>{definition.title}</h1>
-        <span class={`badge ${online ? 'badge-success' : 'badge-warn'}`} role="status">{online ? 'live' : 'connecting'}</span>
+        <StatusBadge status={online ? 'live' : 'connecting'} live />
         <p class="quiet">{definition.description}</p>
       </header>
       <div role="tablist" aria-label="Parts of the panel" class="tabs" onKeyDown={(e) => {
@@ -156,7 +157,7 @@ function ToolForm({ tool, call }: { tool: ToolInfo; call: (tool: string, args: u
   };
   return (
     <form class="box tool" onSubmit={submit} aria-label={`Tool ${tool.name}`}>
-      <h3>{tool.name} {tool.destructive && <span class="badge badge-warn">destructive</span>}</h3>
+      <h3>{tool.name} {tool.destructive && <StatusBadge status="destructive" />}</h3>
       {tool.description && <p class="quiet">{tool.description}</p>}
       {tool.args.map((arg) => <label key={arg.name} class="field"><span>{arg.name} <small class="quiet">{arg.type}{arg.required ? '' : ', optional'}</small></span>
         {arg.type === 'boolean'
@@ -173,7 +174,7 @@ function ToolForm({ tool, call }: { tool: ToolInfo; call: (tool: string, args: u
 
 function Outcome({ result }: { result: RunResult }) {
   return <div class="outcome">
-    <span class={`badge ${result.status === 'success' ? 'badge-success' : result.status === 'suspended' ? 'badge-info' : 'badge-error'}`}>{result.status}</span>
+    <StatusBadge status={result.status} />
     {result.metrics && <small class="quiet"> {(result.metrics.durationUs / 1000).toFixed(1)} ms</small>}
     {result.error && <><p class="problem">{result.error.code}: {result.error.message}{result.error.location && ` (${result.error.file}:${result.error.location.line}:${result.error.location.column})`}</p>{result.error.snippet && <pre>{result.error.snippet}</pre>}</>}
     {result.returnValue !== undefined && <pre>{JSON.stringify(result.returnValue, null, 2)}</pre>}
@@ -183,6 +184,6 @@ function Outcome({ result }: { result: RunResult }) {
 }
 
 function RunLine({ run }: { run: RunRecord }) {
-  return <details class="box run"><summary><span>{run.handler}</span> <span class={`badge ${run.result.status === 'success' ? 'badge-success' : run.result.status === 'suspended' ? 'badge-info' : 'badge-error'}`}>{run.result.status}</span> <small class="quiet">{run.principal}</small></summary>
+  return <details class="box run"><summary><span>{run.handler}</span> <StatusBadge status={run.result.status} /> <small class="quiet">{run.principal}</small></summary>
     <pre>{JSON.stringify(run.args)}</pre><Outcome result={run.result} /></details>;
 }

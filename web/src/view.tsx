@@ -3,6 +3,7 @@ import { createContext } from 'preact';
 import { useContext, useEffect, useRef, useState } from 'preact/hooks';
 import { closingBrace, evaluate, type Scope } from './expression';
 import type { ToolInfo, ViewNode, ViewText } from './api';
+import { StatusBadge } from './badge';
 
 export interface Live {
   values: Scope;  // State and computed values.
@@ -108,7 +109,7 @@ function Iterate({ node, props, scope }: Given) {
   const as = String(props.as ?? 'item');
   const key = String(props.key ?? props.keyProp ?? '');
   if (!Array.isArray(items)) return null;
-  return <>{items.map((item, i) => {
+  return <>{filtered(items, props.filter).map((item, i) => {
     const inner = { ...scope, [as]: item, [`${as}Index`]: i };
     return (node.children ?? []).map((child, c) => <ViewElement key={`${item?.[key] ?? i}/${c}`} node={child} scope={inner} />);
   })}</>;
@@ -125,11 +126,24 @@ function Metric({ node, props }: Given) {
   return <div id={node.id} class="metric" role="group" aria-label={shown(props.label)}><span class="quiet">{shown(props.label)}</span><strong>{shown(props.value)}<small>{shown(props.unit)}</small> {arrow && <span aria-label={`trend ${props.trend}`}>{arrow}</span>}</strong></div>;
 }
 
-const Badge = ({ node, props }: Given) => <span id={node.id} class={`badge badge-${props.status ?? 'info'}`}>{shown(props.label ?? props.value)}</span>;
+const Badge = ({ node, props }: Given) => <StatusBadge id={node.id} status={shown(props.status ?? 'info')} label={shown(props.label ?? props.value)} />;
+
+/** What `$view.setFilter(id, value)` leaves of a component's items: a text is searched for in them, an object's members are compared. */
+export function filtered<T>(items: T[], filter: unknown): T[] {
+  if (filter === undefined || filter === null || filter === '') return items;
+  if (typeof filter === 'object') {
+    return items.filter((item: any) => Object.entries(filter as object).every(([name, value]) => item?.[name] === value));
+  }
+  const wanted = String(filter).toLowerCase();
+  return items.filter((item) => shown(item).toLowerCase().includes(wanted));
+}
+
+/** The state key in `bind="$state.key"`. */
+const boundKey = (node: ViewNode) => (node.props?.bind?.raw ?? '').replace(/^\{?\s*\$state\.|\s*\}?$/g, '');
 
 function LogStream({ node, props }: Given) {
   const ref = useRef<HTMLDivElement>(null);
-  const data = Array.isArray(props.data) ? props.data : [];
+  const data = filtered(Array.isArray(props.data) ? props.data : [], props.filter);
   useEffect(() => { if (String(props.autoScroll) !== 'false' && ref.current) ref.current.scrollTop = ref.current.scrollHeight; }, [data.length]);
   return <div id={node.id} ref={ref} class="log" role="log" tabIndex={0} style={{ height: `${Number(props.height) || 200}px` }}>
     {data.map((line: any, i) => <div key={line?.id ?? i} class={`log-${line?.level ?? 'info'}`}>{typeof line === 'object' ? shown(line?.message ?? line) : shown(line)}</div>)}
@@ -137,7 +151,7 @@ function LogStream({ node, props }: Given) {
 }
 
 function Chart({ node, props }: Given) {
-  const data = (Array.isArray(props.data) ? props.data : []).slice(0, 500);
+  const data = filtered(Array.isArray(props.data) ? props.data : [], props.filter).slice(0, 500);
   const xs = data.map((d: any) => d?.[String(props.xKey ?? 'x')]);
   const ys = data.map((d: any) => Number(d?.[String(props.yKey ?? 'y')]) || 0);
   const kind = String(props.type ?? 'line');
@@ -168,7 +182,7 @@ function Chart({ node, props }: Given) {
 // What is typed is shown at once; what comes from the server while the field has the focus waits.
 function Input({ node, props }: Given) {
   const live = useContext(LiveContext);
-  const key = (node.props?.bind?.raw ?? '').replace(/^\{?\s*\$state\.|\s*\}?$/g, '');
+  const key = boundKey(node);
   const [typed, setTyped] = useState<string | null>(null);
   const number = props.inputType === 'number';
   const label = shown(props.label ?? props.placeholder ?? key);
@@ -193,7 +207,7 @@ function Button({ node, props, names, scope }: Given) {
 
 function Switch({ node, props }: Given) {
   const live = useContext(LiveContext);
-  const key = (node.props?.bind?.raw ?? '').replace(/^\{?\s*\$state\.|\s*\}?$/g, '');
+  const key = boundKey(node);
   return <label class="switch"><input id={node.id} type="checkbox" role="switch" checked={Boolean(live.values[key])} disabled={truthy(props.disabled)} onChange={(e) => live.write(key, e.currentTarget.checked)} /> {shown(props.label ?? key)}</label>;
 }
 

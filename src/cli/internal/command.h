@@ -32,6 +32,7 @@ std::unique_ptr<Command> MakeToolCommand();
 std::unique_ptr<Command> MakeServeCommand();
 std::unique_ptr<Command> MakeMcpCommand();
 std::unique_ptr<Command> MakeConfigCommand();
+std::unique_ptr<Command> MakeApprovalCommand();
 std::unique_ptr<Command> MakeBenchCommand();
 std::unique_ptr<Command> MakeCapsCommand();
 std::unique_ptr<Command> MakeVersionCommand();

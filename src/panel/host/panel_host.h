@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/trace.h"
 #include "base/value.h"
 #include "capability/set.h"
 #include "panel/definition.h"
@@ -97,6 +98,8 @@ class Panel {
   virtual void SetState(std::string_view key, Value value, std::string_view principal,
                         std::function<void(Result<std::uint64_t>)> done) = 0;
 
+  /// Of the newest durable state. Cost: a lock; no state is copied.
+  virtual std::uint64_t revision() const = 0;
   /// The newest durable state. Computed values are brought up to date first, which may run code.
   virtual PanelSnapshot State() = 0;
   /// kNotFound when `revision` is newer than the newest or was compacted away.
@@ -132,6 +135,7 @@ struct PanelHostOptions {
   std::optional<CapabilitySet> ceiling;         ///< What no panel may exceed; nullopt: no ceiling.
   bool strict = false;                          ///< Refuse handlers without declared capabilities.
   std::function<std::int64_t()> clock_unix_ms;  ///< null: the system clock.
+  std::shared_ptr<SpanSink> spans;              ///< Of runs and their calls; nullptr: no traces.
   /// Pages (4 KiB) the journal's file may have, asked before each write; null or 0: what the disk
   /// has. Above: writes are refused as on a full disk.
   std::function<std::int64_t()> journal_pages_max;

@@ -9,6 +9,9 @@ namespace nexus {
 
 NxmlReport ReadNxml(std::string_view source, const NxmlOptions& options) {
   NxmlReport report;
+  // Editors of some systems begin a file with it; it is no character of the text.
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+  if (source.starts_with(kByteOrderMark)) source.remove_prefix(kByteOrderMark.size());
   const internal::Places places(source);
   const internal::Document document =
       internal::ReadDocument(source, places, options.limits, report.errors);

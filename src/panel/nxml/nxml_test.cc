@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <filesystem>
 
 #include "base/file.h"
@@ -144,6 +145,40 @@ TEST(PanelDefinition, ArgumentsBecomeASchema) {
             R"({"type":"object","properties":{"a":{"type":"number","description":"how many"},)"
             R"("b":{"type":"array","default":["1","2"]}},"required":["a"],)"
             R"("additionalProperties":false})");
+}
+
+TEST(Nxml, AByteOrderMarkIsNoCharacter) {
+  const std::string text = "<NexusPanel id=\"p\" titel=\"x\"/>";
+  const NxmlReport plain = ReadNxml(text);
+  const NxmlReport marked = ReadNxml("\xEF\xBB\xBF" + text);
+  ASSERT_EQ(plain.errors.size(), 1u);
+  ASSERT_EQ(marked.errors.size(), 1u);
+  EXPECT_EQ(marked.errors[0].position.column, plain.errors[0].position.column);
+  EXPECT_TRUE(ReadNxml("\xEF\xBB\xBF<?xml version=\"1.0\"?>\n<NexusPanel id=\"p\"/>").panel);
+}
+
+// What once took the square of its number: attributes, tools, arguments, uses in one binding.
+TEST(Nxml, ManyOfAKindTakeTimeInProportion) {
+  const auto read = [](const std::string& text) {
+    const auto begin = std::chrono::steady_clock::now();
+    const NxmlReport report = ReadNxml(text);
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
+    return report;
+  };
+  std::string attributes = "<NexusPanel id=\"p\"><View><Text";
+  for (int i = 0; i < 50'000; ++i) attributes += " a" + std::to_string(i) + "=\"{$state.x}\"";
+  EXPECT_FALSE(read(attributes + "/></View></NexusPanel>").errors.empty());
+  std::string data, tools, uses;
+  for (int i = 0; i < 20'000; ++i) {
+    const std::string n = std::to_string(i);
+    data += "<State name=\"s" + n + "\"/>";
+    tools += "<Tool name=\"t" + n + "\"><Handler/></Tool>";
+    uses += "$state.s" + n + "+";
+  }
+  const NxmlReport report =
+      read("<NexusPanel id=\"p\"><View><Text content=\"{" + uses + "1}\"/></View><Logic>" + tools +
+           "</Logic><Data>" + data + "</Data></NexusPanel>");
+  EXPECT_TRUE(report.errors.empty()) << report.errors[0].message;
 }
 
 }  // namespace

@@ -140,7 +140,7 @@ class Printer {
     for (const ToolDefinition& tool : panel.tools) Tool(tool);
     for (const LifecycleDefinition& lifecycle : panel.lifecycles) {
       Open("Lifecycle");
-      Always("on", lifecycle.on == LifecycleEvent::kMount ? "mount" : "unmount");
+      Always("on", NameIn(kLifecycleEventNames, lifecycle.on));
       Inside();
       Handler(lifecycle.handler);
       Close("Lifecycle");
@@ -171,10 +171,10 @@ class Printer {
     Flag("destructive", tool.destructive);
     Flag("idempotent", tool.idempotent);
     Flag("openWorld", tool.open_world);
-    if (tool.task != TaskMode::kNever) {
-      Always("task", tool.task == TaskMode::kOptional ? "optional" : "required");
+    if (tool.task != TaskMode::kNever) Always("task", NameIn(kTaskModeNames, tool.task));
+    if (tool.on_disconnect != OnDisconnect::kCancel) {
+      Always("onDisconnect", NameIn(kOnDisconnectNames, tool.on_disconnect));
     }
-    if (tool.on_disconnect == OnDisconnect::kContinue) Always("onDisconnect", "continue");
     Inside();
     Args(tool.args);
     if (tool.output_schema) {
@@ -226,9 +226,8 @@ class Printer {
   }
 
   void Trigger(const TriggerDefinition& trigger) {
-    constexpr std::string_view kKinds[] = {"interval", "cron", "event", "state_change"};
     Open("Trigger");
-    Always("on", kKinds[static_cast<std::size_t>(trigger.kind)]);
+    Always("on", NameIn(kTriggerKindNames, trigger.kind));
     if (trigger.kind == TriggerKind::kInterval) {
       Always("every", std::to_string(trigger.every_ms) + "ms");
     }
@@ -238,7 +237,7 @@ class Printer {
     Always("tool", trigger.tool);
     if (trigger.timezone != "UTC") Always("timezone", trigger.timezone);
     if (trigger.missed != MissedRuns::kSkip) {
-      Always("missed", trigger.missed == MissedRuns::kOnce ? "once" : "all");
+      Always("missed", NameIn(kMissedRunsNames, trigger.missed));
     }
     Empty();
   }

@@ -71,6 +71,7 @@ class RunImpl final : public Run, private HostPort {
   RunResult RunToEnd() override;
   RunResult ContinueToEnd() override;
   void Cancel() override;
+  void ReplaceCapabilities(CapabilitySet granted) override { gate_.Replace(std::move(granted)); }
   Result<std::string> Snapshot() override;
   std::size_t held_bytes() const override;
   Status Compact() override;

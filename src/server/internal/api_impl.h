@@ -1,5 +1,6 @@
 #pragma once
-/// The routes, in two files: api.cc decides who may ask, api_panels.cc answers about panels.
+/// The routes: api.cc decides who may ask, api_panels.cc answers about panels, api_approvals.cc
+/// about runs that ask for rights.
 
 #include <atomic>
 #include <memory>
@@ -11,6 +12,7 @@
 #include "server/api.h"
 #include "server/internal/panel_hub.h"
 #include "server/internal/panel_socket.h"
+#include "server/internal/request_record.h"
 #include "server/internal/server_metrics.h"
 #include "server/internal/target.h"
 #include "server/internal/workers.h"
@@ -24,6 +26,12 @@ HttpResponse ErrorResponse(int status, std::string_view code, std::string_view m
 HttpResponse PanelNotFound(std::string_view id);
 /// By the error's code.
 HttpResponse FailResponse(const Error& error);
+/// 403: "this needs ...".
+HttpResponse Denied(std::string_view what);
+/// 405 with the methods that are taken: "GET, POST".
+HttpResponse WrongMethod(std::string_view allowed);
+/// `?limit=` of a list.
+std::size_t LimitOf(std::string_view query);
 
 /// One request that has passed authentication.
 struct Exchange {
@@ -68,8 +76,7 @@ class ApiImpl final : public Api {
   void RouteMcp(const ExchangePtr& exchange);
   HttpResponse Me(const Principal& principal) const;
   HttpResponse MakeTicket(const Exchange& exchange);
-  void FinishUpgrade(const HttpRequest& request, const Target& target, PrincipalPtr principal,
-                     UpgradeReply& reply);
+  void FinishUpgrade(const Target& target, PrincipalPtr principal, UpgradeReply& reply);
 
   // api_panels.cc
   void RoutePanels(const ExchangePtr& exchange);
@@ -83,6 +90,12 @@ class ApiImpl final : public Api {
   void Delete(const ExchangePtr& exchange, const std::shared_ptr<Panel>& panel);
   void Runs(const ExchangePtr& exchange, const std::shared_ptr<Panel>& panel);
   HttpResponse Logs(const Exchange& exchange, const Panel& panel) const;
+
+  // api_approvals.cc
+  void Approvals(const ExchangePtr& exchange);
+  HttpResponse ListApprovals(const Exchange& exchange) const;
+  HttpResponse Decide(const Exchange& exchange, bool approve);
+
   ValueObject Info(const Panel& panel, std::size_t clients, const Principal& principal) const;
   /// On a worker, or 503 at once.
   void Slowly(const ExchangePtr& exchange, std::move_only_function<void()> job);

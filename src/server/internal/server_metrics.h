@@ -9,9 +9,13 @@
 #include <string>
 #include <string_view>
 
+#include "base/metrics.h"
+#include "extension/approval.h"
 #include "panel/host/panel_host.h"
 #include "sandbox/run_result.h"
+#include "sandbox/sandbox.h"
 #include "server/listener.h"
+#include "server/otlp.h"
 
 namespace nexus::internal {
 
@@ -19,10 +23,7 @@ namespace nexus::internal {
 class ServerMetrics {
  public:
   void CountRun(const std::string& panel_id, const RunResult& result);
-  void CountResponse(int status) {
-    const auto kind = static_cast<std::size_t>(status / 100);
-    if (kind < responses_.size()) responses_[kind].fetch_add(1, std::memory_order_relaxed);
-  }
+  void CountResponse(int status, std::int64_t took_ns);
   /// Prometheus text format 0.0.4.
   std::string Render(const PanelHost::Stats& host, const Listener::Stats& listener) const;
   std::uint64_t cache_hits_permille() const;
@@ -37,6 +38,9 @@ class ServerMetrics {
     std::array<std::uint64_t, kBounds.size()> buckets{};
   };
   std::array<std::atomic<std::uint64_t>, 6> responses_{};
+  std::array<std::atomic<std::uint64_t>, kBounds.size()> response_buckets_{};
+  std::atomic<std::uint64_t> response_ns_{0};
+  Histogram run_us_;
   std::atomic<std::uint64_t> peak_memory_bytes_{0}, runs_ok_{0}, runs_failed_{0}, duration_us_{0},
       cache_hits_{0}, runs_{0};
   mutable std::mutex mutex_;
@@ -44,5 +48,11 @@ class ServerMetrics {
   // Names of code, so there are few and they live as long as the program.
   std::map<std::string_view, std::uint64_t> calls_, errors_;  // guarded by mutex_
 };
+
+/// Of the engine below the runs.
+void AppendSandbox(std::string& out, const SandboxStats& stats);
+void AppendTraces(std::string& out, const OtlpExporter::Stats& stats);
+/// Of runs that ask for rights, behind Render's text.
+void AppendApprovals(std::string& out, const ApprovalExtension::Stats& stats);
 
 }  // namespace nexus::internal

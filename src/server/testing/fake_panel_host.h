@@ -34,8 +34,12 @@ class FakePanel final : public Panel {
   std::string CallTool(ToolCall call, RunObserver observer) override {
     RunResult result;
     result.run_id = NewUlid(1'000);
+    {
+      const std::lock_guard lock(mutex_);
+      last_traceparent_ = call.traceparent;
+    }
     const std::string run_id = result.run_id;
-    if (call.tool == "hang") {
+    if (call.tool == "hang" || call.tool == "stay") {
       const std::lock_guard lock(mutex_);
       waiting_.emplace_back(run_id, std::move(observer));
       return run_id;
@@ -65,7 +69,9 @@ class FakePanel final : public Panel {
     Tell(result);
     done(revision_.load());
   }
+  std::uint64_t revision() const override { return revision_; }
   PanelSnapshot State() override {
+    ++states_read;
     const std::lock_guard lock(mutex_);
     return {.revision = revision_, .state = state_, .computed = {}};
   }
@@ -98,10 +104,15 @@ class FakePanel final : public Panel {
     const std::lock_guard lock(delivery_mutex_);
     return watchers_.size();
   }
+  std::string last_traceparent() const {
+    const std::lock_guard lock(mutex_);
+    return last_traceparent_;
+  }
   std::vector<std::string> cancelled() const {
     const std::lock_guard lock(mutex_);
     return cancelled_;
   }
+  std::atomic<int> states_read{0};
   void ForgetHistoryBefore(std::uint64_t revision) { oldest_ = revision; }
 
  private:
@@ -130,6 +141,7 @@ class FakePanel final : public Panel {
   std::atomic<std::uint64_t> revision_{0}, oldest_{0};
   std::vector<std::pair<std::string, RunObserver>> waiting_;
   std::vector<std::string> cancelled_;
+  std::string last_traceparent_;
   std::vector<std::shared_ptr<const PanelUpdate>> history_;
   std::map<std::uint64_t, UpdateObserver> watchers_;
   std::uint64_t last_watcher_ = 0;

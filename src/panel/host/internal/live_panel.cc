@@ -179,6 +179,7 @@ std::string LivePanel::StartRun(Start start, RunObserver observer) {
   run->principal = std::move(start.call.principal);
   run->idempotency_key = std::move(start.call.idempotency_key);
   run->traceparent = std::move(start.call.traceparent);
+  run->trace = RunTrace::Begin(services_->options->spans, run->traceparent);
   run->args = std::move(start.call.args);
   run->scope = std::move(start.call.scope);
   run->limits = start.call.limits.LowestWith(services_->options->limits);

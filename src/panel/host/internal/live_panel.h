@@ -59,6 +59,7 @@ class LivePanel final : public Panel, public std::enable_shared_from_this<LivePa
   Status Cancel(std::string_view run_id) override;
   void SetState(std::string_view key, Value value, std::string_view principal,
                 std::function<void(Result<std::uint64_t>)> done) override;
+  std::uint64_t revision() const override { return state_.durable_revision(); }
   PanelSnapshot State() override;
   Result<ValueObject> StateAt(std::uint64_t revision) override;
   Result<std::uint64_t> Subscribe(std::optional<std::uint64_t> after_revision,
@@ -118,6 +119,9 @@ class LivePanel final : public Panel, public std::enable_shared_from_this<LivePa
   // panel_runs.cc
   void Begin(const LiveRunPtr& run);
   ExecutionContext ContextFor(LiveRun& run) const;
+  CapabilitySet RightsOf(const LiveRun& run) const;
+  CapabilitySet UpToCeiling(CapabilitySet given) const;
+  void Elevate(LiveRun& run, std::vector<Grant> grants);
   void RunSlice(const LiveRunPtr& run, const std::function<RunResult()>& slice);
   void AfterSlice(const LiveRunPtr& run, RunResult slice);
   void AfterAtomicSlice(LiveRun& run, RunResult& slice);
@@ -126,7 +130,8 @@ class LivePanel final : public Panel, public std::enable_shared_from_this<LivePa
   void Retry(const LiveRunPtr& run);
   void FailRun(const LiveRunPtr& run, RunErrorCode code, std::string message);
   void MakeCalls(const LiveRunPtr& run, const std::vector<Suspension>& suspensions, bool again);
-  void CallOfTool(const LiveRunPtr& run, const Suspension& suspension, AnswerFunction done);
+  void CallOfTool(const LiveRunPtr& run, const Suspension& suspension, std::string traceparent,
+                  AnswerFunction done);
   AnswerFunction AnswerTo(const LiveRunPtr& run, const Suspension& suspension);
   void FallBackIfFailed();
 

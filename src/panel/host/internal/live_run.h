@@ -10,6 +10,7 @@
 
 #include "panel/host/internal/computed.h"
 #include "panel/host/internal/panel_state.h"
+#include "panel/host/internal/run_trace.h"
 #include "panel/host/panel_host.h"
 #include "sandbox/sandbox.h"
 
@@ -107,9 +108,12 @@ struct LiveRun {
   std::string principal;
   std::string idempotency_key;
   std::string traceparent;
+  std::shared_ptr<RunTrace> trace;  ///< nullptr: nobody keeps it.
   Value args;
   Value scope;
   Limits limits;
+  /// Given to this run while it waited, beside the rights of its handler (contract 4, elevation).
+  std::vector<Grant> elevated;
   std::int64_t started_unix_ms = 0;
   std::int64_t deadline_unix_ms = 0;
   std::uint64_t queued_ns = 0;

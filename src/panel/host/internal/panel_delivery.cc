@@ -205,6 +205,7 @@ void LivePanel::Tell(const std::shared_ptr<const PanelUpdate>& update) {
 void LivePanel::Finish(const LiveRunPtr& run) {
   ++services_->runs;
   if (run->all.error) ++services_->errors;
+  if (run->trace) run->trace->End(id_, run->handler->name, run->all);
   std::vector<RunObserver> observers;
   {
     const std::lock_guard lock(mutex_);

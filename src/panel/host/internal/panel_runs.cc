@@ -63,7 +63,7 @@ ExecutionContext LivePanel::ContextFor(LiveRun& run) const {
   ExecutionContext context;
   context.args = run.args;
   context.scope = run.scope;
-  context.capabilities = run.handler->capabilities;
+  context.capabilities = RightsOf(run);
   context.limits = run.limits;
   if (run.deadline_unix_ms != 0) {
     const std::int64_t left = std::max<std::int64_t>(run.deadline_unix_ms - NowMs(), 1);
@@ -78,6 +78,25 @@ ExecutionContext LivePanel::ContextFor(LiveRun& run) const {
   context.panel_id = id_;
   context.handler_name = run.handler->name;
   return context;
+}
+
+CapabilitySet LivePanel::RightsOf(const LiveRun& run) const {
+  if (run.elevated.empty()) return run.handler->capabilities;
+  std::vector<Grant> grants = run.handler->capabilities.grants();
+  grants.insert(grants.end(), run.elevated.begin(), run.elevated.end());
+  return CapabilitySet(std::move(grants));
+}
+
+CapabilitySet LivePanel::UpToCeiling(CapabilitySet given) const {
+  const auto& ceiling = services_->options->ceiling;
+  return ceiling ? given.AttenuatedBy(*ceiling) : given;
+}
+
+// What a run was given while it waited, up to the ceiling. It dies with the run.
+void LivePanel::Elevate(LiveRun& run, std::vector<Grant> grants) {
+  const CapabilitySet given = UpToCeiling(CapabilitySet(std::move(grants)));
+  run.elevated.insert(run.elevated.end(), given.grants().begin(), given.grants().end());
+  run.run->ReplaceCapabilities(RightsOf(run));
 }
 
 void LivePanel::Begin(const LiveRunPtr& run) {
@@ -252,7 +271,7 @@ void LivePanel::MakeCalls(const LiveRunPtr& run, const std::vector<Suspension>& 
       const std::lock_guard lock(mutex_);
       if (!run->called.insert(suspension.suspension_id).second) continue;
     }
-    AnswerFunction done = AnswerTo(run, suspension);
+    auto [done, traceparent] = RunTrace::Around(run->trace, suspension, AnswerTo(run, suspension));
     if (suspension.extension_name == "$tools") {
       const ToolDefinition* const tool = run->loaded->definition.FindTool(suspension.method);
       if (again && !(tool != nullptr && tool->idempotent.value_or(false))) {
@@ -261,7 +280,7 @@ void LivePanel::MakeCalls(const LiveRunPtr& run, const std::vector<Suspension>& 
                             "the tool is not declared idempotent"));
         continue;
       }
-      CallOfTool(run, suspension, std::move(done));
+      CallOfTool(run, suspension, run->trace ? traceparent : run->traceparent, std::move(done));
       continue;
     }
     const auto binding =
@@ -290,13 +309,16 @@ void LivePanel::MakeCalls(const LiveRunPtr& run, const std::vector<Suspension>& 
                     .method = suspension.method,
                     .args = suspension.args,
                     .idempotency_key = suspension.suspension_id,
-                    .deadline_unix_ms = run->deadline_unix_ms},
+                    .deadline_unix_ms = run->deadline_unix_ms,
+                    .panel_id = id_,
+                    .handler = run->handler->name,
+                    .principal = run->principal},
                    std::move(done));
   }
 }
 
 void LivePanel::CallOfTool(const LiveRunPtr& run, const Suspension& suspension,
-                           AnswerFunction done) {
+                           std::string traceparent, AnswerFunction done) {
   if (run->depth >= kDepthMax) {
     return done(Answer::Failed("$tools." + suspension.method +
                                    ": tools call each other more than " +
@@ -314,7 +336,7 @@ void LivePanel::CallOfTool(const LiveRunPtr& run, const Suspension& suspension,
   call.args = suspension.args.empty() ? Value() : suspension.args.front();
   call.principal = run->principal;
   call.deadline_unix_ms = run->deadline_unix_ms;
-  call.traceparent = run->traceparent;
+  call.traceparent = std::move(traceparent);
   call.limits = run->limits;
   StartRun({.handler = handler, .call = std::move(call), .depth = run->depth + 1, .run_id = {}},
            [shared_done](const RunResult& result) {
@@ -343,6 +365,11 @@ void LivePanel::Resume(const LiveRunPtr& run, int attempt, const std::string& su
       (void)run->loaded->computed->Evaluate(name, head);
     }
   }
+  const auto& open = run->run->suspensions();
+  const bool awaited = std::any_of(open.begin(), open.end(), [&](const Suspension& s) {
+    return s.suspension_id == suspension_id;
+  });
+  if (awaited && !answer.grants.empty()) Elevate(*run, std::move(answer.grants));
   ++services_->running;
   Result<RunResult> result = run->run->Resume(suspension_id, std::move(answer));
   --services_->running;

@@ -106,6 +106,7 @@ std::string EncodeAnswer(int attempt, const std::string& suspension_id, const An
   fields.Append("suspension", suspension_id);
   if (answer.success) {
     fields.Append("value", answer.value);
+    if (!answer.grants.empty()) fields.Append("grants", GrantsToValue(answer.grants));
   } else {
     fields.Append("code", RunErrorCodeName(answer.code));
     fields.Append("message", answer.message);
@@ -136,6 +137,11 @@ std::optional<StoredAnswer> DecodeAnswer(std::uint64_t number, std::string_view 
   if (code.empty()) {
     const Value* const value = fields->Find("value");
     stored.answer = Answer::Ok(value == nullptr ? Value() : *value);
+    if (const Value* grants = fields->Find("grants")) {
+      if (const auto given = CapabilitySet::FromValue(*grants)) {
+        stored.answer.grants = given->grants();
+      }
+    }
   } else {
     stored.answer =
         Answer::Failed(std::string(fields->StringOr("message", "")),
@@ -160,6 +166,7 @@ std::string LivePanel::EncodeRun(const LiveRun& run) const {
   fields.Append("deadline", static_cast<double>(run.deadline_unix_ms));
   fields.Append("depth", run.depth);
   fields.Append("attempts", run.attempts);
+  if (!run.elevated.empty()) fields.Append("elevated", GrantsToValue(run.elevated));
   Result<std::string> snapshot = run.run->Snapshot();
   Status held;
   if (run.handler->atomic) held = EncodeHeldBack(run, fields);
@@ -268,6 +275,7 @@ LiveRunPtr LivePanel::DecodeRun(const std::string& run_id, const Value& fields) 
   run->principal = fields.StringOr("principal", "");
   run->idempotency_key = fields.StringOr("key", "");
   run->traceparent = fields.StringOr("traceparent", "");
+  run->trace = RunTrace::Begin(services_->options->spans, run->traceparent);
   if (const Value* args = fields.Find("args")) run->args = *args;
   if (const Value* scope = fields.Find("scope")) run->scope = *scope;
   run->limits = LimitsFromValue(fields.Find("limits")).LowestWith(services_->options->limits);
@@ -275,6 +283,12 @@ LiveRunPtr LivePanel::DecodeRun(const std::string& run_id, const Value& fields) 
   run->deadline_unix_ms = static_cast<std::int64_t>(fields.NumberOr("deadline", 0));
   run->depth = static_cast<int>(fields.NumberOr("depth", 0));
   run->attempts = static_cast<int>(fields.NumberOr("attempts", 0));
+  if (const Value* elevated = fields.Find("elevated")) {
+    // The ceiling may be lower now.
+    if (const auto given = CapabilitySet::FromValue(*elevated)) {
+      run->elevated = UpToCeiling(*given).grants();
+    }
+  }
   run->state = std::make_unique<RunState>(state_, *run->loaded->computed, run->handler->atomic);
   if (!run->loaded->definition.tools.empty()) {
     run->tools = std::make_unique<PanelToolNames>(run->loaded->definition);

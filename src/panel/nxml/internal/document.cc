@@ -451,15 +451,17 @@ SourcePosition Places::At(std::size_t offset) const {
 }
 
 std::size_t Places::Within(std::size_t begin, std::size_t decoded) const {
-  std::size_t at = begin;
-  while (decoded > 0 && at < source_.size()) {
+  // Places of one value are asked for from its begin to its end: each goes on where the last one
+  // stopped.
+  if (begin != within_.begin || decoded < within_.decoded) within_ = {begin, 0, begin};
+  while (within_.decoded < decoded && within_.at < source_.size()) {
     std::size_t size = 1;
-    const std::size_t bytes = DecodedBytes(source_, at, size);
-    if (bytes > decoded) break;
-    decoded -= bytes;
-    at += size;
+    const std::size_t bytes = DecodedBytes(source_, within_.at, size);
+    if (bytes > decoded - within_.decoded) break;
+    within_.decoded += bytes;
+    within_.at += size;
   }
-  return at;
+  return within_.at;
 }
 
 Document ReadDocument(std::string_view source, const Places& places, const NxmlLimits& limits,

@@ -76,6 +76,11 @@ class Places {
   LineIndex lines_;
   mutable std::size_t last_offset_ = 0;
   mutable SourcePosition last_{.line = 1, .column = 1};
+  /// The newest answer of Within.
+  struct Reached {
+    std::size_t begin = SIZE_MAX, decoded = 0, at = 0;
+  };
+  mutable Reached within_;
 };
 
 /// Well-formedness, depth, size and encoding. Problems go to `problems`; after one that has an

@@ -66,21 +66,23 @@ constexpr int kTemplateDepthMax = 16;
 
 class Scanner {
  public:
-  explicit Scanner(ExpressionFacts& facts) : facts_(facts) {}
+  Scanner(ExpressionFacts& facts, std::string_view whole) : facts_(facts), whole_(whole) {}
 
   void Scan(std::string_view text, int depth) {
-    std::string brackets;
+    std::vector<Bracket> brackets;
     std::size_t at = 0;
     while (at < text.size() && facts_.error.empty()) {
       const char c = text[at];
       if (c == '\'' || c == '"' || c == '`') {
         std::vector<std::string_view> inner;
+        const std::size_t begin = at;
         at = SkipQuoted(text, at, &inner);
         if (at == std::string_view::npos) {
-          facts_.error = "a string is not closed";
-          return;
+          return Fail("a string is not closed", text, begin);
         }
-        if (depth >= kTemplateDepthMax && !inner.empty()) facts_.error = "it is nested too deeply";
+        if (depth >= kTemplateDepthMax && !inner.empty()) {
+          return Fail("it is nested too deeply", text, begin);
+        }
         for (const std::string_view part : inner) {
           if (facts_.error.empty()) Scan(part, depth + 1);
         }
@@ -93,22 +95,32 @@ class Scanner {
       }
     }
     if (facts_.error.empty() && !brackets.empty()) {
-      facts_.error = std::string("a '") + brackets.back() + "' is not closed";
+      Fail(std::string("a '") + brackets.back().mark + "' is not closed", text, brackets.back().at);
     }
   }
 
  private:
-  void Punctuation(std::string_view text, std::size_t at, std::string& brackets) {
+  struct Bracket {
+    char mark;
+    std::size_t at;
+  };
+  /// `text` is the whole, or a part of it.
+  void Fail(std::string why, std::string_view text, std::size_t at) {
+    facts_.error = std::move(why);
+    facts_.error_offset = static_cast<std::size_t>(text.data() - whole_.data()) + at;
+  }
+
+  void Punctuation(std::string_view text, std::size_t at, std::vector<Bracket>& brackets) {
     const char c = text[at];
     if (c == ' ' || c == '\t' || c == '\n' || c == '\r') return;
     const bool spread = c == '.' && at + 1 < text.size() && text[at + 1] == '.';
     const bool spread_end = c == '.' && at > 0 && text[at - 1] == '.';
     after_dot_ = c == '.' && !spread && !spread_end;
-    if (c == '(' || c == '[' || c == '{') brackets += c;
+    if (c == '(' || c == '[' || c == '{') brackets.push_back({c, at});
     if (c != ')' && c != ']' && c != '}') return;
     const char open = c == ')' ? '(' : c == ']' ? '[' : '{';
-    if (brackets.empty() || brackets.back() != open) {
-      facts_.error = std::string("a '") + c + "' closes nothing";
+    if (brackets.empty() || brackets.back().mark != open) {
+      Fail(std::string("a '") + c + "' closes nothing", text, at);
     } else {
       brackets.pop_back();
     }
@@ -121,7 +133,11 @@ class Scanner {
     const bool in_number = at > 0 && text[at - 1] >= '0' && text[at - 1] <= '9';
     if (!after_dot_ && !in_number && !IsKey(text, at, end)) {
       facts_.names.emplace_back(name);
-      if (name.starts_with('$')) facts_.uses.push_back({std::string(name), Member(text, end)});
+      if (name.starts_with('$')) {
+        facts_.uses.push_back({.global = std::string(name),
+                               .member = Member(text, end),
+                               .offset = static_cast<std::size_t>(name.data() - whole_.data())});
+      }
     }
     after_dot_ = false;
     return end;
@@ -153,36 +169,44 @@ class Scanner {
   }
 
   ExpressionFacts& facts_;
+  const std::string_view whole_;
   bool after_dot_ = false;
 };
 
 }  // namespace
 
-ViewText ReadViewText(std::string_view raw, SourcePosition position, std::string& error) {
-  ViewText text;
-  text.raw = raw;
-  text.position = position;
+ReadText ReadViewText(std::string_view raw, SourcePosition position) {
+  ReadText read;
+  read.text.raw = raw;
+  read.text.position = position;
+  const auto add = [&](std::string_view expression) {
+    const std::string_view trimmed = Trim(expression);
+    read.text.expressions.emplace_back(trimmed);
+    // Of nothing, the place where it should stand.
+    const char* const begin = trimmed.empty() ? expression.data() : trimmed.data();
+    read.offsets.push_back(static_cast<std::size_t>(begin - raw.data()));
+  };
   const std::string_view trimmed = Trim(raw);
   if (trimmed.starts_with('{') && SkipBraces(trimmed, 0) == trimmed.size()) {
-    text.kind = ViewText::Kind::kBinding;
-    text.expressions.emplace_back(Trim(trimmed.substr(1, trimmed.size() - 2)));
-    return text;
+    read.text.kind = ViewText::Kind::kBinding;
+    add(trimmed.substr(1, trimmed.size() - 2));
+    return read;
   }
-  std::vector<std::string> expressions;
   std::size_t at = 0;
   while ((at = raw.find('{', at)) != std::string_view::npos) {
     const std::size_t end = SkipBraces(raw, at);
     if (end == std::string_view::npos) {
-      error = "a '{' has no '}': write {'{'} for the brace itself";
-      return text;
+      read.error = "a '{' has no '}': write {'{'} for the brace itself";
+      read.error_offset = at;
+      read.text.expressions.clear();
+      read.offsets.clear();
+      return read;
     }
-    expressions.emplace_back(Trim(raw.substr(at + 1, end - at - 2)));
+    add(raw.substr(at + 1, end - at - 2));
     at = end;
   }
-  if (expressions.empty()) return text;
-  text.kind = ViewText::Kind::kInterpolated;
-  text.expressions = std::move(expressions);
-  return text;
+  if (!read.text.expressions.empty()) read.text.kind = ViewText::Kind::kInterpolated;
+  return read;
 }
 
 ExpressionFacts ReadExpression(std::string_view expression) {
@@ -191,10 +215,11 @@ ExpressionFacts ReadExpression(std::string_view expression) {
     facts.error = "there is no expression between the braces";
     return facts;
   }
-  Scanner(facts).Scan(expression, 0);
+  Scanner(facts, expression).Scan(expression, 0);
   constexpr std::string_view kWantsMore = "+-*/%=&|<>?:,.!~^";
   if (facts.error.empty() && kWantsMore.find(Trim(expression).back()) != std::string_view::npos) {
     facts.error = "it ends where more is expected";
+    facts.error_offset = expression.find_last_not_of(" \t\r\n");
   }
   return facts;
 }

@@ -65,7 +65,7 @@ void Reader::CheckAttributes(const Element& element, Names known, const std::str
   const std::vector<std::string_view> names(known);
   for (const auto& [name, value, name_offset, value_offset] : element.attributes) {
     if (std::find(names.begin(), names.end(), name) != names.end()) continue;
-    Error("UNKNOWN_ATTRIBUTE", element.FindAttribute(name)->name_offset,
+    Error("UNKNOWN_ATTRIBUTE", name_offset,
           "<" + element.name + "> has no attribute '" + name + "'" + DidYouMean(name, names), path);
   }
 }
@@ -117,9 +117,8 @@ PanelType Reader::TypeOf(const Element& element, const std::string& path) {
   const std::string* const name = element.Find("type");
   if (name == nullptr) return PanelType::kString;
   if (const auto type = PanelTypeFromName(*name)) return *type;
-  const std::vector<std::string_view> known = {"string", "number", "boolean", "list", "object"};
   Error("INVALID_TYPE", element.OffsetOf("type"),
-        "the type '" + *name + "' is unknown" + DidYouMean(*name, known) +
+        "the type '" + *name + "' is unknown" + DidYouMean(*name, kPanelTypeNames) +
             "; types are string, number, boolean, list and object",
         path);
   return PanelType::kString;
@@ -144,6 +143,13 @@ void Reader::UnknownChild(const Element& child, std::string_view in, Names known
         "unknown element <" + child.name + "> in <" + std::string(in) + ">" +
             DidYouMean(child.name, names) + "; it holds " + list,
         path);
+}
+
+std::uint32_t Reader::DeclaredBefore(std::string_view kind, const std::string& name,
+                                     std::uint32_t line) {
+  if (name.empty()) return 0;  // Reported as missing.
+  const auto [first, is_first] = declared_.emplace(std::string(kind) + ":" + name, line);
+  return is_first ? 0 : first->second;
 }
 
 PanelDefinition Reader::Read(const Element& root) {
@@ -257,6 +263,7 @@ void Reader::ReadComputed(const Element& element, const std::string& path) {
   computed.expression = Required(element, "value", path);
   computed.position = At(element.offset);
   computed.expression_position = AttributeAt(element, "value");
+  computed_offsets_.push_back(element.OffsetOf("value"));
   panel_.computed.push_back(std::move(computed));
 }
 

@@ -16,6 +16,7 @@
 #include "panel/nxml/internal/document.h"
 #include "panel/nxml/internal/expression.h"
 #include "panel/nxml/nxml.h"
+#include "source/scopes.h"
 #include "source/syntax_tree.h"
 
 namespace nexus::internal {
@@ -54,6 +55,9 @@ class Reader {
     return places_.At(element.OffsetOf(attribute));
   }
 
+  /// 0 the first time; then the line where `name` of that `kind` was declared first.
+  std::uint32_t DeclaredBefore(std::string_view kind, const std::string& name, std::uint32_t line);
+
   // reader_logic.cc
   void ReadLogic(const Element& logic);
   void ReadExtension(const Element& element);
@@ -70,7 +74,7 @@ class Reader {
   HandlerDefinition ReadHandlerOf(const Element& parent, const std::string& path, Names others);
   void ReadHandler(const Element& element, HandlerDefinition& handler, const std::string& path);
   void CheckCode(const Element& element, HandlerDefinition& handler, const std::string& path);
-  void CheckGlobals(const SyntaxTree& tree, const HandlerDefinition& handler,
+  void CheckGlobals(const SyntaxTree& tree, const Scopes& scopes, const HandlerDefinition& handler,
                     const std::string& path);
   void SyntaxProblem(const Element& element, const std::string& message, const std::string& path);
   SourcePosition InBody(const HandlerDefinition& handler, SourcePosition inside) const;
@@ -79,11 +83,23 @@ class Reader {
   void ReadView(const Element& view);
   ViewNode ReadNode(const Element& element, const std::string& path,
                     const std::vector<std::string>& scope);
-  void ReadProp(const Element& element, const std::string& name, const std::string& value,
-                ViewNode& node, const std::string& path, const std::vector<std::string>& scope);
-  void CheckBinding(const std::string& expression, SourcePosition position, const std::string& path,
+  void ReadProp(const Attribute& attribute, ViewNode& node, const std::string& path,
+                const std::vector<std::string>& scope);
+  void CheckProp(const Attribute& attribute, const std::string& component, const std::string& path);
+  /// An expression that begins at byte `at` of the value (or text) at `begin` in the file.
+  struct Binding {
+    std::string_view expression;
+    std::size_t begin = 0, at = 0;
+  };
+  /// Of byte `offset` of the expression.
+  SourcePosition PlaceIn(const Binding& binding, std::size_t offset) const {
+    return places_.At(places_.Within(binding.begin, binding.at + offset));
+  }
+  void CheckText(const ReadText& read, std::size_t begin, const std::string& path,
+                 const std::vector<std::string>& scope);
+  void CheckBinding(const Binding& binding, const std::string& path,
                     const std::vector<std::string>& scope);
-  void CheckBind(const std::string& value, SourcePosition position, const std::string& path,
+  void CheckBind(const Attribute& attribute, SourcePosition position, const std::string& path,
                  const std::vector<std::string>& scope);
 
   // reader_uses.cc
@@ -91,7 +107,7 @@ class Reader {
   void CheckExpressions();
   void CheckReferences();
   void CheckUnused();
-  bool KnowsState(std::string_view name) const;
+  bool KnowsState(std::string_view name) const { return data_names_.contains(name); }
   std::string StateHint(std::string_view name) const;
 
   struct TriggerUse {
@@ -112,6 +128,7 @@ class Reader {
     SourcePosition position;
     std::string path;
     bool is_error = true;
+    bool is_write = false;  ///< By an input that is bound to it.
   };
   std::vector<StateUse> state_uses_;
   struct ExtensionCall {
@@ -121,6 +138,12 @@ class Reader {
   };
   std::vector<ExtensionCall> extension_uses_;
   std::map<std::string, SourcePosition, std::less<>> view_ids_;
+  /// Lines where names were declared first: "tool:add", so that a thousand tools are no million
+  /// comparisons.
+  std::map<std::string, std::uint32_t, std::less<>> declared_;
+  std::map<std::string, bool, std::less<>> data_names_;  ///< True: computed. Filled by CheckUses.
+  std::set<std::string, std::less<>> tool_names_;        ///< As data_names_.
+  std::vector<std::size_t> computed_offsets_;            ///< Of their expressions in the file.
 };
 
 }  // namespace nexus::internal

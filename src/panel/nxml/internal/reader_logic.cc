@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <map>
+#include <span>
 #include <utility>
 
 #include "base/json.h"
@@ -184,11 +186,9 @@ void Reader::ReadExtension(const Element& element) {
     Error("RESERVED_NAME", element.OffsetOf(aliased ? "alias" : "name"),
           "'" + use.alias + "' is a method of $ext: choose another alias", path);
   }
-  for (const ExtensionUse& other : panel_.extensions) {
-    if (other.alias != use.alias) continue;
+  if (const auto line = DeclaredBefore("extension", use.alias, use.position.line)) {
     Error("DUPLICATE_EXTENSION_ALIAS", element.offset,
-          "the alias '" + use.alias + "' is taken on line " + std::to_string(other.position.line),
-          path);
+          "the alias '" + use.alias + "' is taken on line " + std::to_string(line), path);
   }
   panel_.extensions.push_back(std::move(use));
 }
@@ -210,14 +210,15 @@ ArgDefinition Reader::ReadArg(const Element& element, const std::string& path) {
 
 void Reader::ReadArgs(const Element& element, std::vector<ArgDefinition>& args,
                       const std::string& path) {
+  std::map<std::string, std::uint32_t> lines;
   for (const Content& content : element.content) {
     if (content.element == nullptr || content.element->name != "Arg") continue;
     ArgDefinition arg = ReadArg(*content.element, path + "/args/" + Text(*content.element, "name"));
-    for (const ArgDefinition& other : args) {
-      if (other.name != arg.name || arg.name.empty()) continue;
+    const auto [first, is_first] = lines.emplace(arg.name, arg.position.line);
+    if (!is_first && !arg.name.empty()) {
       Error("DUPLICATE_ARG", content.element->offset,
-            "the argument '" + arg.name + "' is declared on line " +
-                std::to_string(other.position.line) + " already",
+            "the argument '" + arg.name + "' is declared on line " + std::to_string(first->second) +
+                " already",
             path);
     }
     args.push_back(std::move(arg));
@@ -261,10 +262,9 @@ void Reader::ReadTool(const Element& element) {
   tool.destructive = Flag(element, "destructive", path);
   tool.idempotent = Flag(element, "idempotent", path);
   tool.open_world = Flag(element, "openWorld", path);
-  const auto choice = [&](std::string_view attribute, Names names) {
+  const auto choice = [&](std::string_view attribute, std::span<const std::string_view> known) {
     const std::string* const value = element.Find(attribute);
     if (value == nullptr) return std::size_t{0};
-    const std::vector<std::string_view> known(names);
     const auto found = std::find(known.begin(), known.end(), *value);
     if (found != known.end()) return static_cast<std::size_t>(found - known.begin());
     std::string list;
@@ -276,8 +276,8 @@ void Reader::ReadTool(const Element& element) {
           path);
     return std::size_t{0};
   };
-  tool.task = static_cast<TaskMode>(choice("task", {"never", "optional", "required"}));
-  tool.on_disconnect = static_cast<OnDisconnect>(choice("onDisconnect", {"cancel", "continue"}));
+  tool.task = static_cast<TaskMode>(choice("task", kTaskModeNames));
+  tool.on_disconnect = static_cast<OnDisconnect>(choice("onDisconnect", kOnDisconnectNames));
   tool.position = At(element.offset);
   ReadArgs(element, tool.args, path);
   for (const Content& content : element.content) {
@@ -286,11 +286,9 @@ void Reader::ReadTool(const Element& element) {
     }
   }
   tool.handler = ReadHandlerOf(element, path, {"Arg", "Output"});
-  for (const ToolDefinition& other : panel_.tools) {
-    if (other.name != tool.name || tool.name.empty()) continue;
+  if (const auto line = DeclaredBefore("tool", tool.name, tool.position.line)) {
     Error("DUPLICATE_TOOL", element.offset,
-          "the tool '" + tool.name + "' is declared on line " +
-              std::to_string(other.position.line) + " already",
+          "the tool '" + tool.name + "' is declared on line " + std::to_string(line) + " already",
           path);
   }
   panel_.tools.push_back(std::move(tool));
@@ -303,18 +301,22 @@ void Reader::ReadLifecycle(const Element& element) {
   CheckAttributes(element, {"on"}, path);
   CheckNoText(element, path);
   Required(element, "on", path);
-  if (!on.empty() && on != "mount" && on != "unmount") {
+  const auto* const event =
+      std::find(std::begin(kLifecycleEventNames), std::end(kLifecycleEventNames), on);
+  if (!on.empty() && event == std::end(kLifecycleEventNames)) {
     Error("INVALID_TYPE", element.OffsetOf("on"),
           "a lifecycle handler is on mount or unmount, not '" + on + "'", path);
   }
-  lifecycle.on = on == "unmount" ? LifecycleEvent::kUnmount : LifecycleEvent::kMount;
+  if (event != std::end(kLifecycleEventNames)) {
+    lifecycle.on = static_cast<LifecycleEvent>(event - std::begin(kLifecycleEventNames));
+  }
   lifecycle.position = At(element.offset);
   lifecycle.handler = ReadHandlerOf(element, path, {});
-  for (const LifecycleDefinition& other : panel_.lifecycles) {
-    if (other.on != lifecycle.on) continue;
+  const std::string event_name(NameIn(kLifecycleEventNames, lifecycle.on));
+  if (const auto line = DeclaredBefore("lifecycle", event_name, lifecycle.position.line)) {
     Error("DUPLICATE_LIFECYCLE", element.offset,
-          "the panel has a handler on " + on + " already, on line " +
-              std::to_string(other.position.line) + ": put both together",
+          "the panel has a handler on " + on + " already, on line " + std::to_string(line) +
+              ": put both together",
           path);
   }
   panel_.lifecycles.push_back(std::move(lifecycle));
@@ -361,30 +363,30 @@ void Reader::ReadTrigger(const Element& element) {
                   {"on", "every", "expression", "pattern", "path", "tool", "timezone", "missed"},
                   path);
   CheckNoText(element, path);
-  const std::vector<std::string_view> kinds = {"interval", "cron", "event", "state_change"};
   const std::string on = Required(element, "on", path);
-  const auto kind = std::find(kinds.begin(), kinds.end(), on);
-  if (kind == kinds.end()) {
+  const auto* const kind =
+      std::find(std::begin(kTriggerKindNames), std::end(kTriggerKindNames), on);
+  if (kind == std::end(kTriggerKindNames)) {
     if (!on.empty()) {
       Error("INVALID_TRIGGER", element.OffsetOf("on"),
             "a trigger is on interval, cron, event or state_change, not '" + on + "'" +
-                DidYouMean(on, kinds),
+                DidYouMean(on, kTriggerKindNames),
             path);
     }
     return;
   }
-  trigger.kind = static_cast<TriggerKind>(kind - kinds.begin());
+  trigger.kind = static_cast<TriggerKind>(kind - std::begin(kTriggerKindNames));
   trigger.tool = Required(element, "tool", path);
   trigger.position = At(element.offset);
   ReadTriggerTimes(element, trigger, path);
-  const std::vector<std::string_view> policies = {"skip", "once", "all"};
   if (const std::string* missed = element.Find("missed")) {
-    const auto policy = std::find(policies.begin(), policies.end(), *missed);
-    if (policy == policies.end()) {
+    const auto* const policy =
+        std::find(std::begin(kMissedRunsNames), std::end(kMissedRunsNames), *missed);
+    if (policy == std::end(kMissedRunsNames)) {
       Error("INVALID_TRIGGER", element.OffsetOf("missed"),
             "missed is skip, once or all, not '" + *missed + "'", path);
     } else {
-      trigger.missed = static_cast<MissedRuns>(policy - policies.begin());
+      trigger.missed = static_cast<MissedRuns>(policy - std::begin(kMissedRunsNames));
     }
   }
   if (!trigger.tool.empty()) {
@@ -416,12 +418,11 @@ void Reader::ReadPrompt(const Element& element) {
   if (prompt.text.empty()) {
     Error("MISSING_REQUIRED", element.offset, "<Prompt> needs a text", path);
   }
-  for (const PromptDefinition& other : panel_.prompts) {
-    if (other.name != prompt.name || prompt.name.empty()) continue;
-    Error("DUPLICATE_PROMPT", element.offset,
-          "the prompt '" + prompt.name + "' is declared on line " +
-              std::to_string(other.position.line) + " already",
-          path);
+  if (const auto line = DeclaredBefore("prompt", prompt.name, prompt.position.line)) {
+    Error(
+        "DUPLICATE_PROMPT", element.offset,
+        "the prompt '" + prompt.name + "' is declared on line " + std::to_string(line) + " already",
+        path);
   }
   panel_.prompts.push_back(std::move(prompt));
 }
@@ -493,9 +494,8 @@ void Reader::ReadHandler(const Element& element, HandlerDefinition& handler,
   handler.code_position = At(element.has_body ? element.body_offset : element.offset);
   const std::vector<std::string_view> known(std::begin(kLimitNames), std::end(kLimitNames));
   for (const auto& [name, value, name_offset, value_offset] : element.attributes) {
-    const std::size_t offset = element.OffsetOf(name);
     if (std::find(known.begin(), known.end(), name) == known.end()) {
-      Error("UNKNOWN_ATTRIBUTE", element.FindAttribute(name)->name_offset,
+      Error("UNKNOWN_ATTRIBUTE", name_offset,
             "<Handler> has no attribute '" + name + "'" + DidYouMean(name, known) +
                 "; its attributes are limits, and capabilities stand in <Capabilities>",
             path);
@@ -505,7 +505,7 @@ void Reader::ReadHandler(const Element& element, HandlerDefinition& handler,
     const bool digits = value.find_first_not_of("0123456789") == std::string::npos;
     const bool time = name == "timeout" || name == "wall" || name == "cpu" || name == "deadline";
     const Status set = handler.limits.Set(name, digits && time ? value + "ms" : value);
-    if (!set) Error("INVALID_TYPE", offset, set.error().message(), path);
+    if (!set) Error("INVALID_TYPE", value_offset, set.error().message(), path);
   }
   if (Trim(handler.code).empty()) {
     Warn("EMPTY_HANDLER", handler.position, "this handler does nothing", path);
@@ -543,11 +543,10 @@ void Reader::CheckCode(const Element& element, HandlerDefinition& handler,
                        const std::string& path) {
   const Result<SyntaxTree> tree = SyntaxTree::Parse(handler.code, Language::kJavaScript);
   if (!tree) return SyntaxProblem(element, tree.error().message(), path);
-  CheckGlobals(*tree, handler, path);
-  const Result<Inference> inference = InferCapabilities(handler.code);
-  if (!inference) return SyntaxProblem(element, inference.error().message(), path);
+  const Scopes scopes(*tree);
+  CheckGlobals(*tree, scopes, handler, path);
   std::vector<CapabilityToken> inferred;
-  for (CapabilityToken token : inference->Tokens()) {
+  for (CapabilityToken token : InferCapabilities(*tree, scopes).Tokens()) {
     if (token.type == "state:read" || token.type == "state:write") used_state_.insert(token.scope);
     if (token.type == "tools:call") used_tools_.insert(token.scope);
     inferred.push_back(std::move(token));
@@ -556,21 +555,20 @@ void Reader::CheckCode(const Element& element, HandlerDefinition& handler,
 }
 
 // Free identifiers, as the engine would resolve them: words in strings and comments are no use.
-void Reader::CheckGlobals(const SyntaxTree& tree, const HandlerDefinition& handler,
-                          const std::string& path) {
-  const Scopes scopes(tree);
+void Reader::CheckGlobals(const SyntaxTree& tree, const Scopes& scopes,
+                          const HandlerDefinition& handler, const std::string& path) {
   for (SyntaxTree::Index node = 0; node < tree.nodes().size(); ++node) {
     const SyntaxKind kind = tree[node].kind;
     if (kind != SyntaxKind::kIdentifier && kind != SyntaxKind::kShorthandProperty) continue;
     if (scopes.BindingOf(node) != Scopes::kGlobal) continue;
     const std::string_view name = tree.Text(node);
-    const SourcePosition at = InBody(handler, tree.PositionOf(node));
+    const auto place = [&] { return InBody(handler, tree.PositionOf(node)); };
     if (name == "$ext") {
       const std::string_view alias = MemberOf(tree, node);
       const bool method =
           std::find(std::begin(kExtMethods), std::end(kExtMethods), alias) != std::end(kExtMethods);
       if (!alias.empty() && !method) {
-        extension_uses_.push_back({.alias = std::string(alias), .position = at, .path = path});
+        extension_uses_.push_back({.alias = std::string(alias), .position = place(), .path = path});
       }
     } else if (name == "$state") {
       const std::string_view key = MemberOf(tree, node);
@@ -578,15 +576,15 @@ void Reader::CheckGlobals(const SyntaxTree& tree, const HandlerDefinition& handl
                           key == "keys" || key == "update";
       if (!key.empty() && !method) {
         state_uses_.push_back(
-            {.name = std::string(key), .position = at, .path = path, .is_error = false});
+            {.name = std::string(key), .position = place(), .path = path, .is_error = false});
       }
     } else if (name == "$tools") {
       const std::string_view tool = MemberOf(tree, node);
-      if (!tool.empty()) tool_uses_.push_back({std::string(tool), at, path});
+      if (!tool.empty()) tool_uses_.push_back({std::string(tool), place(), path});
     } else if (!name.starts_with('$') && !IsTypeofOperand(tree, node) &&
                std::find(std::begin(kForbiddenGlobals), std::end(kForbiddenGlobals), name) !=
                    std::end(kForbiddenGlobals)) {
-      AddError("FORBIDDEN_GLOBAL", at,
+      AddError("FORBIDDEN_GLOBAL", place(),
                "'" + std::string(name) +
                    "' does not exist in a handler: the host is reached through $ext",
                path);

@@ -6,10 +6,6 @@
 
 namespace nexus::internal {
 
-bool Reader::KnowsState(std::string_view name) const {
-  return panel_.FindState(name) != nullptr || panel_.FindComputed(name) != nullptr;
-}
-
 std::string Reader::StateHint(std::string_view name) const {
   std::vector<std::string_view> names;
   for (const StateDefinition& state : panel_.states) names.push_back(state.name);
@@ -18,6 +14,11 @@ std::string Reader::StateHint(std::string_view name) const {
 }
 
 void Reader::CheckUses() {
+  for (const StateDefinition& state : panel_.states) data_names_.emplace(state.name, false);
+  for (const ComputedDefinition& computed : panel_.computed) {
+    data_names_.emplace(computed.name, true);
+  }
+  for (const ToolDefinition& tool : panel_.tools) tool_names_.insert(tool.name);
   CheckExpressions();
   CheckReferences();
   // Extensions are named by alias in code and by their registered names in tokens.
@@ -43,20 +44,22 @@ void Reader::CheckUses() {
 }
 
 void Reader::CheckExpressions() {
-  for (const ComputedDefinition& computed : panel_.computed) {
+  for (std::size_t i = 0; i < panel_.computed.size(); ++i) {
+    const ComputedDefinition& computed = panel_.computed[i];
     if (computed.expression.empty()) continue;
+    const Binding binding{.expression = computed.expression, .begin = computed_offsets_[i]};
     const std::string path = "data/computed/" + computed.name;
     const ExpressionFacts facts = ReadExpression(computed.expression);
     if (!facts.error.empty()) {
-      AddError("INVALID_EXPRESSION", computed.expression_position, facts.error, path);
+      AddError("INVALID_EXPRESSION", PlaceIn(binding, facts.error_offset), facts.error, path);
     }
     for (const ExpressionUse& use : facts.uses) {
       if (use.global != "$state") {
-        AddError("INVALID_EXPRESSION", computed.expression_position,
+        AddError("INVALID_EXPRESSION", PlaceIn(binding, use.offset),
                  "a computed value reads $state and nothing else, not " + use.global, path);
       } else if (!use.member.empty()) {
         state_uses_.push_back(
-            {.name = use.member, .position = computed.expression_position, .path = path});
+            {.name = use.member, .position = PlaceIn(binding, use.offset), .path = path});
       }
     }
   }
@@ -65,7 +68,16 @@ void Reader::CheckExpressions() {
 void Reader::CheckReferences() {
   for (const StateUse& use : state_uses_) {
     used_state_.insert(use.name);
-    if (KnowsState(use.name)) continue;
+    if (const auto known = data_names_.find(use.name); known != data_names_.end()) {
+      if (!use.is_write || !known->second) continue;
+      AddError("INVALID_BINDING", use.position,
+               "'" + use.name + "' is computed: it follows from the state and cannot be written",
+               use.path);
+      continue;
+    }
+    // A hint costs a comparison with every name: not for what is not reported.
+    const auto& reported = use.is_error ? report_.errors : report_.warnings;
+    if (reported.size() >= options_.limits.problems_max) continue;
     std::string message = "there is no state '" + use.name + "'" + StateHint(use.name) +
                           ": declare it with <State name=\"" + use.name + "\"/>";
     if (use.is_error) {
@@ -77,7 +89,9 @@ void Reader::CheckReferences() {
   }
   for (const TriggerUse& use : tool_uses_) {
     used_tools_.insert(use.tool);
-    if (panel_.FindTool(use.tool) != nullptr) continue;
+    if (tool_names_.contains(use.tool) || report_.errors.size() >= options_.limits.problems_max) {
+      continue;
+    }
     std::vector<std::string_view> names;
     for (const ToolDefinition& tool : panel_.tools) names.push_back(tool.name);
     AddError("UNDEFINED_TOOL_REFERENCE", use.position,

@@ -7,13 +7,34 @@
 namespace nexus::internal {
 namespace {
 
-// prototype-facts 1.5 and what the marketplace dialect uses.
-constexpr std::string_view kComponents[] = {
-    "Layout", "Container", "Card",  "If",     "Iterate", "Text",   "Metric",  "StatusBadge",
-    "Chart",  "LogStream", "Input", "Button", "Action",  "Switch", "Spinner", "CustomComponent"};
+// prototype-facts 1.5 and what the marketplace dialect uses: each component with its properties.
+struct Component {
+  std::string_view name, props;
+};
+constexpr Component kComponents[] = {{"Layout", "strategy gap align justify"},
+                                     {"Container", "title variant gap align justify"},
+                                     {"Card", "title variant gap align justify"},
+                                     {"If", "condition"},
+                                     {"Iterate", "items over as gap"},
+                                     {"Text", "content variant"},
+                                     {"Metric", "label value unit trend"},
+                                     {"StatusBadge", "label value status"},
+                                     {"LogStream", "data height autoScroll"},
+                                     {"Chart", "type data xKey yKey height title"},
+                                     {"Input", "bind label placeholder inputType disabled"},
+                                     {"Button", "label variant disabled"},
+                                     {"Action", "label variant disabled"},
+                                     {"Switch", "bind label disabled"},
+                                     {"Spinner", "label size"},
+                                     {"CustomComponent", "module component bindings events"}};
+/// Of all of them.
+constexpr std::string_view kCommonProps[] = {"id",        "trigger", "args",    "payload",
+                                             "className", "key",     "keyProp", "visible",
+                                             "role",      "title",   "style"};
 
 bool IsKnownComponent(std::string_view name) {
-  return std::find(std::begin(kComponents), std::end(kComponents), name) != std::end(kComponents);
+  return std::any_of(std::begin(kComponents), std::end(kComponents),
+                     [name](const Component& each) { return each.name == name; });
 }
 
 }  // namespace
@@ -42,14 +63,16 @@ ViewNode Reader::ReadNode(const Element& element, const std::string& path,
   node.type = element.name;
   node.position = At(element.offset);
   if (!IsKnownComponent(element.name)) {
-    const std::vector<std::string_view> known(std::begin(kComponents), std::end(kComponents));
+    std::vector<std::string_view> known;
+    for (const Component& each : kComponents) known.push_back(each.name);
     Warn("UNKNOWN_COMPONENT", node.position,
          "there is no component <" + element.name + ">" + DidYouMean(element.name, known) +
              "; it is shown as nothing",
          path);
   }
-  for (const auto& [name, value, name_offset, value_offset] : element.attributes) {
-    ReadProp(element, name, value, node, path, scope);
+  for (const Attribute& attribute : element.attributes) {
+    ReadProp(attribute, node, path, scope);
+    CheckProp(attribute, element.name, path);
   }
   std::vector<std::string> inner = scope;
   if (element.name == "Iterate") {
@@ -67,25 +90,39 @@ ViewNode Reader::ReadNode(const Element& element, const std::string& path,
       continue;
     }
     if (Trim(content.text.text).empty()) continue;
-    std::string error;
     ViewNode text;
     text.position = At(content.text.offset);
-    text.text = ReadViewText(content.text.text, text.position, error);
-    if (!error.empty()) AddError("INVALID_EXPRESSION", text.position, error, path);
-    for (const std::string& expression : text.text.expressions) {
-      CheckBinding(expression, text.position, path, inner);
-    }
+    ReadText read = ReadViewText(content.text.text, text.position);
+    CheckText(read, content.text.offset, path, inner);
+    text.text = std::move(read.text);
     node.children.push_back(std::move(text));
   }
   return node;
 }
 
-void Reader::ReadProp(const Element& element, const std::string& name, const std::string& value,
-                      ViewNode& node, const std::string& path,
+// Names with a colon are a custom component's own.
+void Reader::CheckProp(const Attribute& attribute, const std::string& component,
+                       const std::string& path) {
+  if (attribute.name.find(':') != std::string::npos || attribute.name.starts_with("aria-")) return;
+  const auto* const known =
+      std::find_if(std::begin(kComponents), std::end(kComponents),
+                   [&](const Component& each) { return each.name == component; });
+  if (known == std::end(kComponents) || component == "CustomComponent") return;
+  std::vector<std::string_view> names(std::begin(kCommonProps), std::end(kCommonProps));
+  for (const std::string_view name : Split(known->props, ' ')) names.push_back(name);
+  if (std::find(names.begin(), names.end(), attribute.name) != names.end()) return;
+  Warn("UNKNOWN_PROP", At(attribute.name_offset),
+       "<" + component + "> has no property '" + attribute.name + "'" +
+           DidYouMean(attribute.name, names) + "; it is ignored",
+       path + "/" + attribute.name);
+}
+
+void Reader::ReadProp(const Attribute& attribute, ViewNode& node, const std::string& path,
                       const std::vector<std::string>& scope) {
-  const SourcePosition at = AttributeAt(element, name);
+  const std::string& name = attribute.name;
+  const std::string& value = attribute.value;
+  const SourcePosition at = At(attribute.value_offset);
   const std::string prop_path = path + "/" + name;
-  std::string error;
   ViewText text;
   const std::string_view trimmed = Trim(value);
   const bool is_args = name == "args" || name == "payload";
@@ -97,17 +134,18 @@ void Reader::ReadProp(const Element& element, const std::string& name, const std
     text.position = at;
     text.kind = ViewText::Kind::kBinding;
     text.expressions.emplace_back(trimmed);
-    CheckBinding(text.expressions.front(), at, prop_path, scope);
+    CheckBinding({.expression = trimmed,
+                  .begin = attribute.value_offset,
+                  .at = static_cast<std::size_t>(trimmed.data() - value.data())},
+                 prop_path, scope);
   } else {
-    text = ReadViewText(value, at, error);
-    if (!error.empty()) AddError("INVALID_EXPRESSION", at, error, prop_path);
+    ReadText read = ReadViewText(value, at);
     if (name == "bind") {
-      CheckBind(value, at, prop_path, scope);
+      CheckBind(attribute, at, prop_path, scope);
     } else {
-      for (const std::string& expression : text.expressions) {
-        CheckBinding(expression, at, prop_path, scope);
-      }
+      CheckText(read, attribute.value_offset, prop_path, scope);
     }
+    text = std::move(read.text);
   }
   if (name == "id") {
     node.id = value;
@@ -124,25 +162,38 @@ void Reader::ReadProp(const Element& element, const std::string& name, const std
   node.props.emplace_back(name, std::move(text));
 }
 
-void Reader::CheckBinding(const std::string& expression, SourcePosition position,
-                          const std::string& path, const std::vector<std::string>& scope) {
-  const ExpressionFacts facts = ReadExpression(expression);
+void Reader::CheckText(const ReadText& read, std::size_t begin, const std::string& path,
+                       const std::vector<std::string>& scope) {
+  if (!read.error.empty()) {
+    AddError("INVALID_EXPRESSION", At(places_.Within(begin, read.error_offset)), read.error, path);
+  }
+  for (std::size_t i = 0; i < read.offsets.size(); ++i) {
+    CheckBinding({.expression = read.text.expressions[i], .begin = begin, .at = read.offsets[i]},
+                 path, scope);
+  }
+}
+
+void Reader::CheckBinding(const Binding& binding, const std::string& path,
+                          const std::vector<std::string>& scope) {
+  const ExpressionFacts facts = ReadExpression(binding.expression);
   if (!facts.error.empty()) {
-    AddError("INVALID_EXPRESSION", position, "'" + expression + "': " + facts.error, path);
+    AddError("INVALID_EXPRESSION", PlaceIn(binding, facts.error_offset),
+             "'" + std::string(binding.expression) + "': " + facts.error, path);
   }
   for (const ExpressionUse& use : facts.uses) {
     if (use.global == "$state" && !use.member.empty()) {
-      state_uses_.push_back({.name = use.member, .position = position, .path = path});
+      state_uses_.push_back(
+          {.name = use.member, .position = PlaceIn(binding, use.offset), .path = path});
     } else if (use.global == "$scope" && scope.empty()) {
-      AddError("INVALID_SCOPE_REFERENCE", position,
+      AddError("INVALID_SCOPE_REFERENCE", PlaceIn(binding, use.offset),
                "'$scope' is only there within an <Iterate>, whose variable it holds", path);
     }
   }
 }
 
-void Reader::CheckBind(const std::string& value, SourcePosition position, const std::string& path,
+void Reader::CheckBind(const Attribute& attribute, SourcePosition position, const std::string& path,
                        const std::vector<std::string>& scope) {
-  std::string_view target = Trim(value);
+  std::string_view target = Trim(attribute.value);
   if (target.starts_with('{') && target.ends_with('}')) {
     target = Trim(target.substr(1, target.size() - 2));
   }
@@ -156,14 +207,9 @@ void Reader::CheckBind(const std::string& value, SourcePosition position, const 
                         std::string(scope.empty() ? "" : "; a loop variable cannot be written"),
                     path);
   }
-  state_uses_.push_back({.name = facts.uses[0].member, .position = position, .path = path});
-  if (panel_.FindComputed(facts.uses[0].member) != nullptr) {
-    AddError("INVALID_BINDING", position,
-             "'" + facts.uses[0].member +
-                 "' is computed: it follows from the state and cannot be "
-                 "written",
-             path);
-  }
+  // Whether it is computed is known when all of Data is, which may stand behind the view.
+  state_uses_.push_back(
+      {.name = facts.uses[0].member, .position = position, .path = path, .is_write = true});
 }
 
 }  // namespace nexus::internal
