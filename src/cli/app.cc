@@ -127,6 +127,7 @@ int Dispatch(std::vector<std::string> arguments, const BenchRegistry& benchmarks
   add(internal::MakeConfigCommand());
   add(internal::MakeBenchCommand(benchmarks));
   add(internal::MakeCapsCommand());
+  add(internal::MakeExtCommand());
   add(internal::MakeVersionCommand());
   add(internal::MakeCompletionCommand(root));
 

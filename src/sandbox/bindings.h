@@ -81,6 +81,7 @@ struct ExtensionCall {
   ValueArray args;
   std::string idempotency_key;        ///< Stable across retries after a crash.
   std::int64_t deadline_unix_ms = 0;  ///< 0: none.
+  std::string panel_id = {};          ///< Whose run it is; empty outside a panel.
 };
 
 struct MethodDescriptor {

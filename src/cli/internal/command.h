@@ -34,6 +34,7 @@ std::unique_ptr<Command> MakeServeCommand();
 std::unique_ptr<Command> MakeConfigCommand();
 std::unique_ptr<Command> MakeBenchCommand(const BenchRegistry& registry);
 std::unique_ptr<Command> MakeCapsCommand();
+std::unique_ptr<Command> MakeExtCommand();
 std::unique_ptr<Command> MakeVersionCommand();
 std::unique_ptr<Command> MakeCompletionCommand(CLI::App& root);
 
