@@ -1,14 +1,21 @@
 include_guard(GLOBAL)
-# nexus_module(NAME capability [DEPS base source ...] [LINK OpenSSL::Crypto ...])
+# nexus_module(NAME capability [DEPS base source ...] [LINK OpenSSL::Crypto ...] [TEST_DEPS store/testing ...]
+#              [FUZZED config.cc internal/target.cc ... [FUZZED_DEPS base ...]])
 #
 # One folder is one static library `nexus_<name with _ for />`, alias `nexus::<...>`. Every *.cc below
 # it is a source, except main.cc (see nexus_program), *_test.cc (one GoogleTest binary per module),
 # *_bench.cc (one benchmark binary per module) and *_fuzz.cc (one binary each). A subfolder with a
 # CMakeLists.txt of its own is a module of its own.
 #
+# TEST_DEPS are modules that only its tests may include and link.
+#
 # DEPS may name only modules of the same or a lower layer that are already there, and the sources may
 # include only from the module itself and from what DEPS reaches. Both are checked here, and the
 # includes once more whenever a source is built, so the diagram in docs/ARCHITECTURE.md cannot drift.
+#
+# FUZZED spares the fuzz targets of a large module the build of all of it and of what it depends on: they
+# are linked with these sources and the modules of FUZZED_DEPS alone. A symbol that the linker then misses
+# names the source to add. Without FUZZED they are linked with the module.
 
 set(NEXUS_LAYERS base source store capability sandbox panel extension graph routing agent workflow mcp
   cluster server embed bench cli)
@@ -52,7 +59,7 @@ function(nexus_module_files prefix)
 endfunction()
 
 function(nexus_module)
-  cmake_parse_arguments(M "" "NAME" "DEPS;LINK" ${ARGN})
+  cmake_parse_arguments(M "" "NAME" "DEPS;LINK;TEST_DEPS;FUZZED;FUZZED_DEPS" ${ARGN})
   string(REPLACE "/" "_" id "${M_NAME}")
   string(REGEX REPLACE "/.*" "" layer "${M_NAME}")
   list(FIND NEXUS_LAYERS "${layer}" own)
@@ -76,9 +83,14 @@ function(nexus_module)
   list(REMOVE_DUPLICATES closure)
 
   nexus_module_files(F)
-  nexus_check_includes("${M_NAME}" "${closure}" "${F_all}" violations)
-  if(violations)
-    nexus_module_refuse("${violations}")
+  set(product ${F_all})
+  if(F_test)
+    list(REMOVE_ITEM product ${F_test})
+  endif()
+  nexus_check_includes("${M_NAME}" "${closure}" "${product}" violations)
+  nexus_check_includes("${M_NAME}" "${closure};${M_TEST_DEPS}" "${F_test}" test_violations)
+  if(violations OR test_violations)
+    nexus_module_refuse("${violations}${test_violations}")
   endif()
   set_property(GLOBAL PROPERTY "NEXUS_CLOSURE_${M_NAME}" "${closure}")
   set_property(GLOBAL APPEND PROPERTY NEXUS_MODULES "${M_NAME}")
@@ -94,24 +106,39 @@ function(nexus_module)
   endif()
   add_library(nexus::${id} ALIAS nexus_${id})
   target_link_libraries(nexus_${id} ${scope} nexus_options Threads::Threads ${deps} ${M_LINK})
-  nexus_watch_includes("${M_NAME}" "${closure}" "${F_all}" nexus_${id})
+  nexus_watch_includes("${M_NAME}" "${closure}" "${product}" nexus_${id})
 
   if(F_test AND BUILD_TESTING)
     nexus_module_tests(${id} ${layer} "${F_test}")
+    list(TRANSFORM M_TEST_DEPS REPLACE "/" "_" OUTPUT_VARIABLE test_deps)
+    list(TRANSFORM test_deps PREPEND "nexus::")
+    target_link_libraries(${id}_test PRIVATE ${test_deps})
   endif()
   if(F_bench AND NEXUS_BENCH)
     add_executable(${id}_bench ${F_bench})
     target_link_libraries(${id}_bench PRIVATE nexus_${id} benchmark::benchmark_main)
   endif()
   if(F_fuzz AND NEXUS_FUZZ)
-    foreach(file IN LISTS F_fuzz)
-      get_filename_component(stem "${file}" NAME_WE)
-      add_executable(${id}_${stem} "${file}")
-      target_link_libraries(${id}_${stem} PRIVATE nexus_${id})
-      target_link_options(${id}_${stem} PRIVATE -fsanitize=fuzzer)
-      set_property(GLOBAL APPEND PROPERTY NEXUS_FUZZERS ${id}_${stem})
-    endforeach()
+    nexus_module_fuzzers(${id} "${F_fuzz}" "${M_FUZZED}" "${M_FUZZED_DEPS}" "${M_LINK}")
   endif()
+endfunction()
+
+function(nexus_module_fuzzers id targets sources deps link)
+  set(tested nexus_${id})
+  if(sources)
+    set(tested nexus_${id}_fuzzed)
+    list(TRANSFORM deps REPLACE "/" "_")
+    list(TRANSFORM deps PREPEND "nexus::")
+    add_library(${tested} STATIC ${sources})
+    target_link_libraries(${tested} PUBLIC nexus_options Threads::Threads ${deps} ${link})
+  endif()
+  foreach(file IN LISTS targets)
+    get_filename_component(stem "${file}" NAME_WE)
+    add_executable(${id}_${stem} "${file}")
+    target_link_libraries(${id}_${stem} PRIVATE ${tested})
+    target_link_options(${id}_${stem} PRIVATE -fsanitize=fuzzer)
+    set_property(GLOBAL APPEND PROPERTY NEXUS_FUZZERS ${id}_${stem})
+  endforeach()
 endfunction()
 
 function(nexus_module_tests id layer sources)

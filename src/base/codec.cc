@@ -370,4 +370,60 @@ bool ReadVarint(std::string_view& bytes, std::uint64_t& n) {
   return false;
 }
 
+void AppendWide(std::string& out, std::uint64_t n) {
+  AppendVarint(out, n & 0xffffffff);
+  AppendVarint(out, n >> 32);
+}
+
+void AppendText(std::string& out, std::string_view text) {
+  AppendVarint(out, text.size());
+  out.append(text);
+}
+
+bool ReadText(std::string_view& bytes, std::string_view& text) {
+  std::uint64_t size = 0;
+  if (!ReadVarint(bytes, size) || size > bytes.size()) return false;
+  text = bytes.substr(0, size);
+  bytes.remove_prefix(size);
+  return true;
+}
+
+std::uint64_t FieldReader::Number() {
+  std::uint64_t n = 0;
+  ok = ok && ReadVarint(rest, n);
+  return ok ? n : 0;
+}
+
+std::uint64_t FieldReader::Wide() {
+  const std::uint64_t low = Number();
+  return low | Number() << 32;
+}
+
+std::size_t FieldReader::Count() {
+  const std::uint64_t n = Number();
+  ok = ok && n <= rest.size();
+  return ok ? static_cast<std::size_t>(n) : 0;
+}
+
+std::string_view FieldReader::Text() {
+  std::string_view text;
+  ok = ok && ReadText(rest, text);
+  return ok ? text : std::string_view();
+}
+
+char FieldReader::Byte() {
+  ok = ok && !rest.empty();
+  if (!ok) return 0;
+  const char byte = rest.front();
+  rest.remove_prefix(1);
+  return byte;
+}
+
+Value FieldReader::Decoded(std::uint64_t nodes_max) {
+  if (!ok) return {};
+  Result<Value> value = DecodeValuePrefix(rest, nodes_max);
+  ok = value.has_value();
+  return ok ? *std::move(value) : Value();
+}
+
 }  // namespace nexus

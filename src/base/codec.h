@@ -53,4 +53,26 @@ void AppendVarint(std::string& out, std::uint64_t n);
 /// Removes a varint from the front of `bytes`; false when malformed or cut off.
 bool ReadVarint(std::string_view& bytes, std::uint64_t& n);
 
+/// A 64-bit number as two varints, low half first: a varint holds 32 bits.
+void AppendWide(std::string& out, std::uint64_t n);
+/// A length as a varint, and the bytes.
+void AppendText(std::string& out, std::string_view text);
+/// Removes a text from the front of `bytes`; false when it is cut off.
+bool ReadText(std::string_view& bytes, std::string_view& text);
+
+/// Reads fields off the front of bytes it borrows. After the first failure `ok` is false and
+/// everything else gives zeros and nothing, so a reader checks once, at the end.
+struct FieldReader {
+  std::string_view rest;
+  bool ok = true;
+
+  std::uint64_t Number();
+  std::uint64_t Wide();
+  /// A count of things that take at least a byte each: never more than what is left.
+  std::size_t Count();
+  std::string_view Text();
+  char Byte();
+  Value Decoded(std::uint64_t nodes_max = kValueNodesMax);
+};
+
 }  // namespace nexus

@@ -177,5 +177,40 @@ TEST(Varint, RoundTripsAndRefusesMoreThan32Bits) {
   EXPECT_FALSE(ReadVarint(left, n));
 }
 
+TEST(FieldReader, ReadsBackWhatWasAppended) {
+  std::string bytes;
+  AppendWide(bytes, 0x1234567890abcdef);
+  AppendText(bytes, "text");
+  bytes += 'x';
+  AppendVarint(bytes, 3);
+  ASSERT_TRUE(EncodeValue(Value("v"), bytes).has_value());
+  FieldReader fields{bytes};
+  EXPECT_EQ(fields.Wide(), 0x1234567890abcdefu);
+  EXPECT_EQ(fields.Text(), "text");
+  EXPECT_EQ(fields.Byte(), 'x');
+  EXPECT_EQ(fields.Count(), 3u);
+  EXPECT_EQ(fields.Decoded(), Value("v"));
+  EXPECT_TRUE(fields.ok);
+  EXPECT_TRUE(fields.rest.empty());
+}
+
+TEST(FieldReader, WhatIsCutOffFailsAndStaysFailed) {
+  std::string bytes;
+  AppendText(bytes, "text");
+  FieldReader cut{std::string_view(bytes).substr(0, 3)};
+  EXPECT_EQ(cut.Text(), "");
+  EXPECT_FALSE(cut.ok);
+  EXPECT_EQ(cut.Number(), 0u);
+  EXPECT_EQ(cut.Byte(), 0);
+  EXPECT_TRUE(cut.Decoded().is_undefined());
+  EXPECT_FALSE(cut.ok);
+  // A count is believed only as far as there are bytes for it.
+  std::string many;
+  AppendVarint(many, 1000);
+  FieldReader count{many};
+  EXPECT_EQ(count.Count(), 0u);
+  EXPECT_FALSE(count.ok);
+}
+
 }  // namespace
 }  // namespace nexus

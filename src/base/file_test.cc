@@ -10,22 +10,19 @@
 #include <thread>
 
 #include "base/hash.h"
+#include "base/testing/temp_folder.h"
 
 namespace nexus {
 namespace {
 
 class FileTest : public ::testing::Test {
  protected:
-  FileTest() {
-    std::string name = (std::filesystem::temp_directory_path() / "nexus_file_XXXXXX").string();
-    folder_ = mkdtemp(name.data());
-  }
-  ~FileTest() override { std::filesystem::remove_all(folder_); }
   std::size_t FileCount() const {
     return static_cast<std::size_t>(
         std::distance(std::filesystem::directory_iterator(folder_), {}));
   }
-  std::filesystem::path folder_;
+  const testing::TempFolder temp_;
+  const std::filesystem::path& folder_ = temp_.path();
 };
 
 TEST_F(FileTest, WritesAndReadsBack) {
@@ -108,6 +105,9 @@ TEST(Folders, FollowTheEnvironment) {
 
 TEST(Hash, KnowsTheTestVectors) {
   EXPECT_EQ(Sha256Hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  // The published value of XXH3_64bits of nothing; a seed makes it another checksum.
+  EXPECT_EQ(Checksum64(""), 0x2d06800538d394c2u);
+  EXPECT_NE(Checksum64("abc", 1), Checksum64("abc", 2));
   EXPECT_EQ(Sha256().Update("a").Update("bc").FinishHex(), Sha256Hex("abc"));
   EXPECT_EQ(ToHex(HmacSha256("Jefe", "what do ya want for nothing?")),
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");

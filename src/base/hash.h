@@ -1,6 +1,8 @@
 #pragma once
-/// SHA-256 and what is built on it. Keys of caches, signatures of files.
+/// SHA-256 and what is built on it: keys of caches, signatures of files. And a checksum that finds
+/// accidents, not attacks.
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -37,6 +39,10 @@ std::string Sha256Hex(std::string_view bytes);
 std::string HmacSha256(std::string_view key, std::string_view bytes);
 /// Takes the same time wherever the first difference is. Different lengths are told at once.
 bool ConstantTimeEqual(std::string_view a, std::string_view b);
+
+/// XXH3, 64 bits: finds what a disk or a bug damaged, in nanoseconds. Anybody can make bytes that
+/// fit a given checksum. `seed` binds it to a place.
+std::uint64_t Checksum64(std::string_view bytes, std::uint64_t seed = 0);
 
 std::string ToHex(std::string_view bytes);
 /// False when `hex` is not an even number of hexadecimal digits.

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
+#include <ctime>
 #include <cmath>
 #include <limits>
 
@@ -93,9 +93,9 @@ TEST(ParseJson, ManyKeysAreNotQuadratic) {
   std::string text = "{";
   for (int i = 0; i < 200'000; ++i) text += "\"k" + std::to_string(i) + "\":0,";
   text.back() = '}';
-  const auto start = std::chrono::steady_clock::now();
+  const std::clock_t start = std::clock();  // Processor time: others' load is not counted.
   EXPECT_EQ(ParseJson(text)->As<ValueObject>()->size(), 200'000u);
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
+  EXPECT_LT(std::clock() - start, 5 * CLOCKS_PER_SEC);
 }
 
 TEST(ToJson, WritesWhatJsonCannotHold) {
@@ -140,6 +140,25 @@ TEST(ToJson, IndentsAndEscapes) {
                          "a\xed\xa0\x80\x7f")),
             "\"\xef\xbf\xbd"
             "a\\ud800\x7f\"");
+}
+
+TEST(JsonBuilder, WritesWhatAValueOfTheSameShapeWould) {
+  std::string out = "x=";
+  JsonBuilder json(out);
+  json.BeginObject()
+      .Member("text", std::string_view("a\"b"))
+      .Member("flag", true)
+      .Member("below", -1)
+      .Member("large", std::uint64_t{1} << 53)
+      .MemberIfAny("empty", "")
+      .MemberIfAny("full", "y");
+  json.Key("list").BeginArray().Number(std::uint32_t{1}).Null().BeginObject().EndObject();
+  json.EndArray().Key("value").Add(Value::Object({{"k", Value()}, {"n", 1.5}}));
+  json.Key("raw").Raw("[1]").Key("last").BeginArray().EndArray().EndObject();
+  EXPECT_EQ(out,
+            R"(x={"text":"a\"b","flag":true,"below":-1,"large":9007199254740992,"full":"y",)"
+            R"("list":[1,null,{}],"value":{"n":1.5},"raw":[1],"last":[]})");
+  EXPECT_TRUE(ParseJson(out.substr(2)).has_value());
 }
 
 }  // namespace

@@ -202,4 +202,57 @@ std::string ToJson(const Value& value, JsonStyle style) {
   return out;
 }
 
+JsonBuilder& JsonBuilder::Key(std::string_view name) {
+  Next();
+  AppendJsonString(out_, name);
+  out_ += ':';
+  first_ = true;
+  return *this;
+}
+
+JsonBuilder& JsonBuilder::String(std::string_view text) {
+  Next();
+  AppendJsonString(out_, text);
+  return *this;
+}
+
+namespace {
+
+template <typename Integer>
+void AppendInteger(std::string& out, Integer number) {
+  std::array<char, 24> digits;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;
+  out.append(digits.data(), end);
+}
+
+}  // namespace
+
+JsonBuilder& JsonBuilder::Number(std::uint64_t number) {
+  Next();
+  AppendInteger(out_, number);
+  return *this;
+}
+
+JsonBuilder& JsonBuilder::Number(std::int64_t number) {
+  Next();
+  AppendInteger(out_, number);
+  return *this;
+}
+
+JsonBuilder& JsonBuilder::Bool(bool value) { return Raw(value ? "true" : "false"); }
+
+JsonBuilder& JsonBuilder::Null() { return Raw("null"); }
+
+JsonBuilder& JsonBuilder::Add(const Value& value) {
+  Next();
+  AppendJson(out_, value);
+  return *this;
+}
+
+JsonBuilder& JsonBuilder::Raw(std::string_view json) {
+  Next();
+  out_ += json;
+  return *this;
+}
+
 }  // namespace nexus

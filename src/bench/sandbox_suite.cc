@@ -1,29 +1,9 @@
 // The suite `sandbox`: its figures with their bars, and the order in which they are measured.
-#include <fmt/format.h>
-
-#include <algorithm>
-#include <array>
-#include <cstdio>
-#include <cstdlib>
-#include <span>
-#include <string_view>
-
-#include "base/json.h"
-#include "bench/bench.h"
-#include "bench/internal/measure.h"
-#include "bench/internal/places.h"
 #include "bench/internal/sandbox_measures.h"
+#include "bench/internal/suites.h"
 
 namespace nexus::bench {
 namespace {
-
-struct Promise {
-  std::string_view name;
-  std::string_view op;
-  double bar;
-  std::string_view unit;
-  std::string_view what;
-};
 
 constexpr Promise kPromises[] = {
     {"fresh_run_vs_engine", "<=", 1.6, "ratio",
@@ -55,13 +35,6 @@ constexpr Promise kPromises[] = {
      "fresh run of the best npm peer with its own instance or isolate / ours"},
 };
 
-/// Figures that are measured together.
-struct Group {
-  std::vector<std::string_view> names;
-  Status (*measure)(const Bench&);
-  bool own_process = false;
-};
-
 const std::vector<Group>& Groups() {
   static const std::vector<Group> groups = {
       {{"fresh_run_vs_engine", "fresh_run_p50", "fresh_run_p99", "fresh_run_500_handlers_p50",
@@ -78,124 +51,20 @@ const std::vector<Group>& Groups() {
   return groups;
 }
 
-/// Set in the processes a suite starts of this program.
-constexpr const char* kChildVariable = "NEXUS_BENCH_CHILD";
-constexpr const char* kSnapshotsVariable = "NEXUS_BENCH_SNAPSHOTS";
-
-void Note(std::string_view text) { fmt::print(stderr, "bench: {}\n", text); }
-
-class SandboxSuite {
- public:
-  SandboxSuite(const Options& options, const Sink& sink)
-      : options_(options),
-        sink_(sink),
-        machine_(DescribeMachine()),
-        bench_{.options = options_,
-               .emit = [this](std::string_view name, double value,
-                              ValueObject details) { Emit(name, value, std::move(details)); },
-               .wanted = [this](std::string_view name) { return Wanted(name); },
-               .note = Note} {}
-
-  int Run() {
-    if (options_.setup) return Report("setup", InstallPeers(bench_));
-    if (std::getenv(kSnapshotsVariable) != nullptr) {
-      return Report("snapshot_restore_p50", RestoreInThisProcess(bench_));
-    }
-    if (!CheckNames()) return 2;
-    const bool child = std::getenv(kChildVariable) != nullptr;
-    int exit_code = 0;
-    for (const Group& group : Groups()) {
-      if (std::none_of(group.names.begin(), group.names.end(),
-                       [this](std::string_view name) { return Wanted(name); })) {
-        continue;
-      }
-      const Status measured =
-          group.own_process && !child ? MeasureInChild(group) : group.measure(bench_);
-      exit_code = std::max(exit_code, Report(group.names.front(), measured));
-    }
-    return exit_code;
-  }
-
- private:
-  static int Report(std::string_view what, const Status& status) {
-    if (status) return 0;
-    Note(fmt::format("{}: {}", what, status.error().message()));
-    return 1;
-  }
-
-  bool CheckNames() const {
-    for (const std::string& name : options_.only) {
-      if (std::none_of(std::begin(kPromises), std::end(kPromises),
-                       [&](const Promise& promise) { return promise.name == name; })) {
-        Note(fmt::format("--only {}: the suite sandbox has no such figure", name));
-        return false;
-      }
-    }
-    return true;
-  }
-
-  bool Wanted(std::string_view name) const {
-    return options_.only.empty() ||
-           std::find(options_.only.begin(), options_.only.end(), name) != options_.only.end();
-  }
-
-  void Emit(std::string_view name, double value, ValueObject details) {
-    if (!Wanted(name)) return;
-    const auto promise = std::find_if(std::begin(kPromises), std::end(kPromises),
-                                      [name](const Promise& p) { return p.name == name; });
-    if (options_.quick) details.Set("quick", true);
-    if (details.Find("machine") == nullptr) details.Append("machine", Value(machine_));
-    sink_({.name = std::string(name),
-           .value = value,
-           .unit = std::string(promise->unit),
-           .op = std::string(promise->op),
-           .bar = promise->bar,
-           .what = std::string(promise->what),
-           .details = std::move(details)});
-  }
-
-  // Runs the group in a process of its own and hands its figures on.
-  Status MeasureInChild(const Group& group) {
-    std::vector<std::string> arguments = {"/proc/self/exe", "bench", "sandbox", "--json"};
-    if (options_.quick) arguments.emplace_back("--quick");
-    for (const std::string_view name : group.names) {
-      arguments.insert(arguments.end(), {"--only", std::string(name)});
-    }
-    NEXUS_TRY(Process child, Process::Start(arguments, {std::string(kChildVariable) + "=1"}));
-    for (;;) {
-      const Result<std::string> line = child.ReadLine();
-      if (!line) break;
-      NEXUS_TRY(const Value figure, ParseJson(*line));
-      const ValueObject* const fields = figure.As<ValueObject>();
-      if (fields == nullptr) return Fail(Code::kInternal, "a figure is no object: " + *line);
-      ValueObject details;
-      for (const auto& [key, value] : *fields) {
-        constexpr std::array kOwn = {"suite", "name", "value", "unit", "op", "bar", "ok", "what"};
-        if (std::find(kOwn.begin(), kOwn.end(), key) == kOwn.end()) details.Append(key, value);
-      }
-      Emit(figure.StringOr("name", ""), figure.NumberOr("value", 0), std::move(details));
-    }
-    const int status = child.Wait();
-    if (status == 0) return {};
-    return Fail(Code::kInternal, fmt::format("the process that measures it ended with {}", status));
-  }
-
-  const Options& options_;
-  const Sink& sink_;
-  const ValueObject machine_;
-  const Bench bench_;
-};
-
 }  // namespace
 
-const std::vector<Suite>& Suites() {
-  static const std::vector<Suite> suites = {
-      {.name = "sandbox",
-       .summary = "fresh runs, calls, snapshots, memory, CPU kernels, hostile programs, npm peers",
-       .run = [](const Options& options, const Sink& sink) {
-         return SandboxSuite(options, sink).Run();
-       }}};
-  return suites;
+Suite SandboxSuite() {
+  return {.name = "sandbox",
+          .summary = "fresh runs, calls, snapshots, memory, CPU kernels, hostile programs, npm peers",
+          .run = [](const Options& options, const Sink& sink) {
+            return RunSuite({.name = "sandbox",
+                             .promises = kPromises,
+                             .groups = Groups(),
+                             .set_up = InstallPeers,
+                             .is_part = RestoresInThisProcess,
+                             .do_part = RestoreInThisProcess},
+                            options, sink);
+          }};
 }
 
 }  // namespace nexus::bench

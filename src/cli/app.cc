@@ -103,7 +103,7 @@ int RunParsed(CLI::App& root,
   return kExitUsage;
 }
 
-int Dispatch(std::vector<std::string> arguments, const BenchRegistry& benchmarks) {
+int Dispatch(std::vector<std::string> arguments) {
   CLI::App root(kDescription, "nexus");
   root.require_subcommand(1);
   root.footer(kFooter);
@@ -124,8 +124,9 @@ int Dispatch(std::vector<std::string> arguments, const BenchRegistry& benchmarks
   add(internal::MakeNewCommand());
   add(internal::MakeToolCommand());
   add(internal::MakeServeCommand());
+  add(internal::MakeMcpCommand());
   add(internal::MakeConfigCommand());
-  add(internal::MakeBenchCommand(benchmarks));
+  add(internal::MakeBenchCommand());
   add(internal::MakeCapsCommand());
   add(internal::MakeExtCommand());
   add(internal::MakeVersionCommand());
@@ -146,9 +147,9 @@ int Dispatch(std::vector<std::string> arguments, const BenchRegistry& benchmarks
 
 }  // namespace
 
-int RunCli(std::vector<std::string> arguments, const BenchRegistry& benchmarks) {
+int RunCli(std::vector<std::string> arguments) {
   try {
-    const int exit_code = Dispatch(std::move(arguments), benchmarks);
+    const int exit_code = Dispatch(std::move(arguments));
     // Output that did not arrive is a failure, whatever the run was.
     if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return exit_code;
     std::fputs("nexus: the output cannot be written: free some space, or check the pipe\n", stderr);

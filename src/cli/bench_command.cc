@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "bench/bench.h"
 #include "cli/exit_codes.h"
 #include "cli/internal/command.h"
 
@@ -18,8 +19,6 @@ constexpr const char* kFooter = R"(Examples:
 
 class BenchCommand final : public Command {
  public:
-  explicit BenchCommand(const BenchRegistry& registry) : registry_(registry) {}
-
   CLI::App* Declare(CLI::App& root) override {
     CLI::App* app = root.add_subcommand("bench", "Measure, one figure a line");
     app->add_option("SUITE", suite_, "The suite (default: all)");
@@ -39,14 +38,8 @@ class BenchCommand final : public Command {
 
   int Run() override {
     if (list_) return List();
-    if (registry_.suites().empty()) {
-      return FailWith(
-          Error(Code::kNotFound,
-                "bench: this build holds no benchmarks: build it with the preset release"),
-          json_);
-    }
     std::vector<std::string_view> names;
-    for (const BenchSuite& suite : registry_.suites()) names.push_back(suite.name);
+    for (const bench::Suite& suite : bench::Suites()) names.push_back(suite.name);
     if (!suite_.empty() && std::find(names.begin(), names.end(), suite_) == names.end()) {
       return FailWith(
           Error(Code::kInvalidArgument,
@@ -55,10 +48,10 @@ class BenchCommand final : public Command {
           json_);
     }
     int exit_code = kExitSuccess;
-    for (const BenchSuite& suite : registry_.suites()) {
+    for (const bench::Suite& suite : bench::Suites()) {
       if (!suite_.empty() && suite.name != suite_) continue;
       const int one =
-          suite.run(options_, [&](const BenchFigure& figure) { Print(suite.name, figure); });
+          suite.run(options_, [&](const bench::Figure& figure) { Print(suite.name, figure); });
       exit_code = exit_code == kExitSuccess ? one : exit_code;
     }
     return exit_code;
@@ -66,7 +59,7 @@ class BenchCommand final : public Command {
 
  private:
   int List() const {
-    for (const BenchSuite& suite : registry_.suites()) {
+    for (const bench::Suite& suite : bench::Suites()) {
       if (json_) {
         PrintJson(Value::Object({{"suite", suite.name}, {"summary", suite.summary}}));
       } else {
@@ -76,8 +69,8 @@ class BenchCommand final : public Command {
     return kExitSuccess;
   }
 
-  void Print(const std::string& suite, const BenchFigure& figure) const {
-    const bool holds = figure.op == ">=" ? figure.value >= figure.bar : figure.value <= figure.bar;
+  void Print(const std::string& suite, const bench::Figure& figure) const {
+    const bool holds = figure.Holds();
     if (json_) {
       ValueObject object = {
           {"suite", suite}, {"name", figure.name}, {"value", figure.value}, {"unit", figure.unit}};
@@ -87,9 +80,7 @@ class BenchCommand final : public Command {
         object.Append("ok", holds);
       }
       if (!figure.what.empty()) object.Append("what", figure.what);
-      if (const ValueObject* const details = figure.details.As<ValueObject>()) {
-        for (const auto& [name, value] : *details) object.Set(name, value);
-      }
+      for (const auto& [name, value] : figure.details) object.Set(name, value);
       PrintJson(Value(std::move(object)));
     } else {
       const std::string bar =
@@ -101,17 +92,14 @@ class BenchCommand final : public Command {
     std::fflush(stdout);
   }
 
-  const BenchRegistry& registry_;
   std::string suite_;
-  BenchOptions options_;
+  bench::Options options_;
   bool list_ = false;
   bool json_ = false;
 };
 
 }  // namespace
 
-std::unique_ptr<Command> MakeBenchCommand(const BenchRegistry& registry) {
-  return std::make_unique<BenchCommand>(registry);
-}
+std::unique_ptr<Command> MakeBenchCommand() { return std::make_unique<BenchCommand>(); }
 
 }  // namespace nexus::internal

@@ -10,6 +10,7 @@
 #include <fstream>
 
 #include "base/file.h"
+#include "base/testing/temp_folder.h"
 #include "cli/bundle_cache.h"
 #include "cli/child_process.h"
 #include "cli/prepare.h"
@@ -18,18 +19,14 @@ namespace nexus {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
-class BundleTest : public testing::Test {
+class BundleTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string name = (fs::temp_directory_path() / "nexus-bundle-test-XXXXXX").string();
-    ASSERT_NE(mkdtemp(name.data()), nullptr);
-    folder_ = name;
     options_.cache_dir = folder_ / "cache";
     options_.signing_key = std::string(32, 'k');
   }
-  void TearDown() override { fs::remove_all(folder_); }
   fs::path Put(const std::string& name, std::string_view text) {
     const fs::path path = folder_ / name;
     fs::create_directories(path.parent_path());
@@ -37,7 +34,8 @@ class BundleTest : public testing::Test {
     return path;
   }
 
-  fs::path folder_;
+  const testing::TempFolder temp_;
+  const fs::path& folder_ = temp_.path();
   BundleOptions options_;
 };
 
@@ -93,7 +91,7 @@ TEST_F(BundleTest, ErrorsHaveTheirPlace) {
   Put("sub/broken.ts", "export const = 1;\n");
   const auto broken = BundleFile(folder_ / "deep.ts", options_);
   ASSERT_FALSE(broken.has_value());
-  EXPECT_THAT(broken.error().file, testing::EndsWith("sub/broken.ts"));
+  EXPECT_THAT(broken.error().file, ::testing::EndsWith("sub/broken.ts"));
   EXPECT_EQ(broken.error().location.line, 1u);
 }
 
@@ -148,8 +146,8 @@ TEST(RunChild, InheritsNothing) {
   ASSERT_TRUE(outcome.has_value()) << outcome.error().message();
   EXPECT_EQ(outcome->exit_code, 3);
   EXPECT_EQ(outcome->errors, "oops\n");
-  EXPECT_THAT(outcome->output, testing::Not(HasSubstr("NEXUS_TEST_SECRET")));
-  EXPECT_THAT(outcome->output, testing::Not(HasSubstr("LD_LIBRARY_PATH")));
+  EXPECT_THAT(outcome->output, ::testing::Not(HasSubstr("NEXUS_TEST_SECRET")));
+  EXPECT_THAT(outcome->output, ::testing::Not(HasSubstr("LD_LIBRARY_PATH")));
 }
 
 }  // namespace

@@ -7,9 +7,5 @@
 int main(int argc, char** argv) {
   // A reader that goes away (`nexus run ... | head`) is an error of a write, not a reason to die.
   std::signal(SIGPIPE, SIG_IGN);
-  nexus::BenchRegistry benchmarks;
-#ifdef NEXUS_HAS_BENCHMARKS
-  nexus::RegisterBenchmarks(benchmarks);
-#endif
-  return nexus::RunCli(std::vector<std::string>(argv + 1, argv + argc), benchmarks);
+  return nexus::RunCli(std::vector<std::string>(argv + 1, argv + argc));
 }

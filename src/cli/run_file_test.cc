@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "base/file.h"
+#include "base/testing/temp_folder.h"
 #include "cli/exit_codes.h"
 #include "cli/output.h"
 #include "cli/terminal.h"
@@ -16,7 +17,7 @@ namespace nexus {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 SavedRun Sample(std::string run_id) {
   return {.run_id = std::move(run_id),
@@ -49,8 +50,8 @@ TEST(SavedRun, EveryDamageIsFound) {
 }
 
 TEST(RunArchive, FindsByBeginningAndLast) {
-  std::string name = (fs::temp_directory_path() / "nexus-runs-XXXXXX").string();
-  ASSERT_NE(mkdtemp(name.data()), nullptr);
+  const testing::TempFolder temp;
+  const std::string name = temp.path().string();
   const RunArchive archive{fs::path(name) / "runs"};
   EXPECT_EQ(archive.Load("last").error().code(), Code::kNotFound);
   ASSERT_TRUE(archive.Save(Sample("01ARZ3NDEKTSV4RRFFQ69G5FAV")).has_value());
@@ -61,7 +62,6 @@ TEST(RunArchive, FindsByBeginningAndLast) {
   EXPECT_EQ(archive.Load("02").error().code(), Code::kNotFound);
   std::ofstream(fs::path(name) / "bad.nxr") << "bad";
   EXPECT_EQ(archive.Load(name + "/bad.nxr").error().code(), Code::kDataLoss);
-  fs::remove_all(name);
 }
 
 TEST(ExitCodes, SayWhatAScriptBranchesOn) {

@@ -14,6 +14,8 @@
 #include "cli/interrupt.h"
 #include "cli/panel_files.h"
 #include "cli/server_config.h"
+#include "mcp/panels/panel_provider.h"
+#include "mcp/server/server.h"
 #include "panel/host/panel_host.h"
 #include "server/api.h"
 #include "server/auth.h"
@@ -91,11 +93,14 @@ class ServeCommand final : public Command {
     std::unique_ptr<MetricsHandler> metrics_handler;
     if (const Status opened = OpenHost(); !opened) return FailWith(opened.error(), json_);
     if (const int exit_code = MountAll(); exit_code != kExitSuccess) return exit_code;
+    OpenMcp();
     api = Api::Create(config_.api, *host_, *auth_);
     const int exit_code = Serve(*api, metrics_handler, interrupt);
     listener_.reset();
     metrics_listener_.reset();
     api->Stop();
+    mcp_server_.reset();
+    mcp_panels_.reset();
     host_.reset();
     return exit_code;
   }
@@ -151,6 +156,15 @@ class ServeCommand final : public Command {
     return {};
   }
 
+  void OpenMcp() {
+    mcp_panels_ = mcp::PanelProvider::Create(*host_, {});
+    mcp::ServerOptions options;
+    options.info = {.name = "nexus", .version = NEXUS_VERSION, .title = "Nexus", .extra = {}};
+    mcp_server_ = mcp::Server::Create(std::move(options), *mcp_panels_);
+    config_.api.mcp = mcp_server_.get();
+    config_.api.on_panels_changed = [this] { mcp_panels_->PanelsChanged(); };
+  }
+
   // Every file is tried, so that one start shows all that is wrong.
   int MountAll() {
     int exit_code = kExitSuccess;
@@ -203,6 +217,7 @@ class ServeCommand final : public Command {
     Terminal(stderr).Line("Shutting down: running calls may end");
     api.SetDraining();
     listener_->StopAccepting();
+    mcp_server_->Shutdown();
     host_->Drain(config_.drain_ms);
     listener_->Shutdown(2'000);
     if (metrics_listener_ != nullptr) metrics_listener_->Shutdown(0);
@@ -252,6 +267,8 @@ class ServeCommand final : public Command {
   std::unique_ptr<Authenticator> auth_;
   std::unique_ptr<Sandbox> sandbox_;
   std::unique_ptr<PanelHost> host_;
+  std::unique_ptr<mcp::PanelProvider> mcp_panels_;
+  std::unique_ptr<mcp::Server> mcp_server_;
   std::unique_ptr<Listener> listener_, metrics_listener_;
 };
 

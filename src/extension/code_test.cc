@@ -15,6 +15,7 @@
 #include <string>
 #include <thread>
 
+#include "base/testing/temp_folder.h"
 #include "extension/internal/call_for_test.h"
 #include "extension/internal/pattern.h"
 
@@ -23,15 +24,11 @@ namespace {
 
 namespace fs = std::filesystem;
 using internal::CallNow;
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
-class CodeTest : public testing::Test {
+class CodeTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string name = (fs::temp_directory_path() / "nexus-code-XXXXXX").string();
-    ASSERT_NE(mkdtemp(name.data()), nullptr);
-    base_ = name;
-    root_ = base_ / "root";
     fs::create_directories(root_ / "src/deep");
     Put(root_ / "a.txt", "hello\n");
     Put(root_ / "src/b.ts", "const x = 1;\nexport function Foo() {}\n");
@@ -42,7 +39,6 @@ class CodeTest : public testing::Test {
     fs::create_symlink("src", root_ / "inside");
     fs::create_symlink("loop", root_ / "loop");
   }
-  void TearDown() override { fs::remove_all(base_); }
 
   static void Put(const fs::path& path, std::string_view text) {
     std::ofstream(path, std::ios::binary) << text;
@@ -58,8 +54,9 @@ class CodeTest : public testing::Test {
     return *code;
   }
 
-  fs::path base_;
-  fs::path root_;
+  const testing::TempFolder temp_;
+  const fs::path& base_ = temp_.path();
+  const fs::path root_ = base_ / "root";
 };
 
 TEST_F(CodeTest, ReadsTextAndBytes) {
@@ -201,14 +198,14 @@ TEST_F(CodeTest, ListsSortedAndBounded) {
   std::vector<std::string> names;
   for (const Value& entry : *top.value.As<ValueArray>())
     names.emplace_back(entry.StringOr("path", ""));
-  EXPECT_THAT(names,
-              testing::ElementsAre("a.txt", "etc", "inside", "loop", "node_modules", "out", "src"));
+  EXPECT_THAT(names, ::testing::ElementsAre("a.txt", "etc", "inside", "loop", "node_modules", "out",
+                                            "src"));
   const Answer all = CallNow(*code, "list", {".", Value::Object({{"recursive", true}})});
   names.clear();
   for (const Value& entry : *all.value.As<ValueArray>())
     names.emplace_back(entry.StringOr("path", ""));
-  EXPECT_THAT(names, testing::ElementsAre("a.txt", "etc", "inside", "loop", "out", "src",
-                                          "src/b.ts", "src/deep", "src/deep/c.ts"));
+  EXPECT_THAT(names, ::testing::ElementsAre("a.txt", "etc", "inside", "loop", "out", "src",
+                                            "src/b.ts", "src/deep", "src/deep/c.ts"));
   const Answer few =
       CallNow(*code, "list", {".", Value::Object({{"recursive", true}, {"max", 3}})});
   EXPECT_THAT(few.message, HasSubstr("more than 3 entries"));

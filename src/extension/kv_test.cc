@@ -11,6 +11,7 @@
 #include <fstream>
 #include <thread>
 
+#include "base/testing/temp_folder.h"
 #include "extension/internal/call_for_test.h"
 
 namespace nexus {
@@ -18,23 +19,18 @@ namespace {
 
 namespace fs = std::filesystem;
 using internal::CallNow;
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
-class KvTest : public testing::Test {
+class KvTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = (fs::temp_directory_path() / "nexus-kv-XXXXXX").string();
-    ASSERT_NE(mkdtemp(name.data()), nullptr);
-    folder_ = name;
-  }
-  void TearDown() override { fs::remove_all(folder_); }
   std::shared_ptr<KvExtension> Open(KvOptions options = {}) {
     auto kv = KvExtension::Create(std::move(options));
     EXPECT_TRUE(kv.has_value()) << kv.error().message();
     return *kv;
   }
   std::string File() const { return (folder_ / "kv.db").string(); }
-  fs::path folder_;
+  const testing::TempFolder temp_;
+  const fs::path& folder_ = temp_.path();
 };
 
 TEST_F(KvTest, KeepsEveryTypeOfValue) {

@@ -9,6 +9,7 @@
 #include <future>
 
 #include "base/clock.h"
+#include "base/testing/temp_folder.h"
 #include "extension/internal/call_for_test.h"
 
 namespace nexus {
@@ -47,9 +48,8 @@ TEST(Timer, UntilTakesDatesNumbersAndText) {
 }
 
 TEST(Timer, ARepeatedSleepWaitsForTheRestOfItsTime) {
-  std::string folder = (std::filesystem::temp_directory_path() / "nexus-timer-").string();
-  folder.append(6, 'X');
-  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  const testing::TempFolder temp;
+  const std::string folder = temp.path().string();
   FakeClock clock(1'000'000);
   const auto call = [](Extension& timer) {
     auto promise = std::make_shared<std::promise<Answer>>();

@@ -1,6 +1,9 @@
 #include "sandbox/run_result.h"
 
+#include <cstdint>
+
 #include "base/check.h"
+#include "base/json.h"
 
 namespace nexus {
 
@@ -102,42 +105,30 @@ std::string_view LogLevelName(LogLevel level) {
 
 namespace {
 
-Value PathToValue(const std::vector<PathStep>& path) {
-  ValueArray steps;
+// ParseJson of what is written here: values of the sandbox are at most kValueDepthMax deep, and a
+// Map is two levels of JSON.
+constexpr JsonLimits kOwnText = {.bytes_max = SIZE_MAX, .depth_max = 2'000};
+
+void AppendPath(JsonBuilder& json, const std::vector<PathStep>& path) {
+  json.BeginArray();
   for (const PathStep& step : path) {
     if (const auto* name = std::get_if<std::string>(&step)) {
-      steps.emplace_back(*name);
+      json.String(*name);
     } else {
-      steps.emplace_back(std::get<std::uint32_t>(step));
+      json.Number(std::get<std::uint32_t>(step));
     }
   }
-  return steps;
+  json.EndArray();
 }
 
-Value MutationToValue(const StateMutation& mutation) {
-  const bool is_set = mutation.operation == StateMutation::Operation::kSet;
-  ValueObject object;
-  object.Append("operation", is_set ? "set" : "delete");
-  object.Append("key", mutation.key);
-  if (!mutation.path.empty()) object.Append("path", PathToValue(mutation.path));
-  object.Append("value", is_set ? mutation.value : Value(nullptr));
-  object.Append("revision", mutation.revision);
-  return object;
-}
-
-Value SuspensionToValue(const Suspension& suspension) {
-  return Value::Object({{"suspensionId", suspension.suspension_id},
-                        {"extensionName", suspension.extension_name},
-                        {"method", suspension.method},
-                        {"args", suspension.args}});
-}
-
-Value ViewCommandToValue(const ViewCommand& command) {
-  ValueObject object;
-  object.Append("type", command.type);
-  if (!command.component_id.empty()) object.Append("componentId", command.component_id);
-  object.Append("args", command.args);
-  return object;
+void AppendSuspension(JsonBuilder& json, const Suspension& suspension) {
+  json.BeginObject()
+      .Member("suspensionId", suspension.suspension_id)
+      .Member("extensionName", suspension.extension_name)
+      .Member("method", suspension.method);
+  json.Key("args").BeginArray();
+  for (const Value& arg : suspension.args) json.Add(arg);
+  json.EndArray().EndObject();
 }
 
 std::string_view StartKindName(StartKind kind) {
@@ -152,81 +143,123 @@ std::string_view StartKindName(StartKind kind) {
   NEXUS_CHECK(false, "unknown start kind");
 }
 
-Value MetricsToValue(const RunMetrics& metrics) {
-  ValueObject host_calls;
-  for (const auto& [name, count] : metrics.host_calls) host_calls.Append(name, count);
-  ValueObject object;
-  object.Append("durationUs", metrics.duration_us);
-  object.Append("cpuUs", metrics.cpu_us);
-  object.Append("queueUs", metrics.queue_us);
-  object.Append("memoryUsedBytes", metrics.memory_used_bytes);
-  object.Append("memoryPeakBytes", metrics.memory_peak_bytes);
-  object.Append("hostCalls", std::move(host_calls));
-  object.Append("suspensions", metrics.suspensions);
-  if (metrics.compilation_time_us) {
-    object.Append("compilationTimeUs", *metrics.compilation_time_us);
+void AppendMetrics(JsonBuilder& json, const RunMetrics& metrics) {
+  json.BeginObject()
+      .Member("durationUs", metrics.duration_us)
+      .Member("cpuUs", metrics.cpu_us)
+      .Member("queueUs", metrics.queue_us)
+      .Member("memoryUsedBytes", metrics.memory_used_bytes)
+      .Member("memoryPeakBytes", metrics.memory_peak_bytes);
+  json.Key("hostCalls").BeginObject();
+  for (const HostCallCount& call : metrics.host_calls) json.Member(call.name, call.count);
+  json.EndObject().Member("suspensions", metrics.suspensions);
+  if (metrics.compilation_time_us) json.Member("compilationTimeUs", *metrics.compilation_time_us);
+  json.Member("cacheHit", metrics.cache_hit)
+      .Member("startKind", StartKindName(metrics.start_kind))
+      .Member("dirtyPages", metrics.dirty_pages)
+      .EndObject();
+}
+
+void AppendError(JsonBuilder& json, const RunError& error) {
+  json.BeginObject()
+      .Member("code", RunErrorCodeName(error.code))
+      .Member("message", error.message)
+      .MemberIfAny("stack", error.stack)
+      .MemberIfAny("file", error.file);
+  if (error.location.known()) {
+    json.Key("location")
+        .BeginObject()
+        .Member("line", error.location.line)
+        .Member("column", error.location.column)
+        .EndObject();
   }
-  object.Append("cacheHit", metrics.cache_hit);
-  object.Append("startKind", std::string(StartKindName(metrics.start_kind)));
-  object.Append("dirtyPages", metrics.dirty_pages);
-  return object;
+  json.MemberIfAny("snippet", error.snippet)
+      .MemberIfAny("capability", error.capability)
+      .MemberIfAny("limit", error.limit)
+      .MemberIfAny("cause", error.cause)
+      .MemberIfAny("panelId", error.panel_id)
+      .MemberIfAny("handlerName", error.handler_name)
+      .MemberIfAny("runId", error.run_id)
+      .MemberIfAny("step", error.step)
+      .EndObject();
 }
 
-template <typename T, typename F>
-Value ListToValue(const std::vector<T>& items, F&& to_value) {
-  ValueArray array;
-  array.reserve(items.size());
-  for (const T& item : items) array.push_back(to_value(item));
-  return array;
-}
-
-void AppendIfAny(ValueObject& object, const char* key, const std::string& text) {
-  if (!text.empty()) object.Append(key, text);
+void AppendEffects(JsonBuilder& json, const RunResult& result) {
+  json.Key("stateMutations").BeginArray();
+  for (const StateMutation& mutation : result.state_mutations) AppendMutationJson(json, mutation);
+  json.EndArray().Key("events").BeginArray();
+  for (const EmittedEvent& event : result.events) {
+    json.BeginObject().Member("name", event.name);
+    if (!event.payload.is_undefined()) json.Key("payload").Add(event.payload);
+    json.EndObject();
+  }
+  json.EndArray().Key("viewCommands").BeginArray();
+  for (const ViewCommand& command : result.view_commands) {
+    json.BeginObject()
+        .Member("type", command.type)
+        .MemberIfAny("componentId", command.component_id);
+    if (!command.args.is_undefined()) json.Key("args").Add(command.args);
+    json.EndObject();
+  }
+  json.EndArray();
 }
 
 }  // namespace
 
-Value RunErrorToValue(const RunError& error) {
-  ValueObject object;
-  object.Append("code", std::string(RunErrorCodeName(error.code)));
-  object.Append("message", error.message);
-  AppendIfAny(object, "stack", error.stack);
-  AppendIfAny(object, "file", error.file);
-  if (error.location.known()) {
-    object.Append("location", Value::Object({{"line", error.location.line},
-                                             {"column", error.location.column}}));
+void AppendMutationJson(JsonBuilder& json, const StateMutation& mutation) {
+  const bool is_set = mutation.operation == StateMutation::Operation::kSet;
+  json.BeginObject()
+      .Member("operation", std::string_view(is_set ? "set" : "delete"))
+      .Member("key", mutation.key);
+  if (!mutation.path.empty()) {
+    json.Key("path");
+    AppendPath(json, mutation.path);
   }
-  AppendIfAny(object, "snippet", error.snippet);
-  AppendIfAny(object, "capability", error.capability);
-  AppendIfAny(object, "limit", error.limit);
-  AppendIfAny(object, "cause", error.cause);
-  AppendIfAny(object, "panelId", error.panel_id);
-  AppendIfAny(object, "handlerName", error.handler_name);
-  AppendIfAny(object, "runId", error.run_id);
-  AppendIfAny(object, "step", error.step);
-  return object;
+  json.Key("value").Add(is_set ? mutation.value : Value(nullptr));
+  json.Member("revision", mutation.revision).EndObject();
+}
+
+Value RunErrorToValue(const RunError& error) {
+  std::string text;
+  JsonBuilder json(text);
+  AppendError(json, error);
+  return ParseJson(text, kOwnText).value();
+}
+
+void RunResult::AppendJson(std::string& out) const {
+  JsonBuilder json(out);
+  json.BeginObject().Member("runId", run_id).Member("status", RunStatusName(status));
+  if (!return_value.is_undefined()) json.Key("returnValue").Add(return_value);
+  AppendEffects(json, *this);
+  json.Key("suspensions").BeginArray();
+  for (const Suspension& suspension : suspensions) AppendSuspension(json, suspension);
+  json.EndArray();
+  if (!suspensions.empty()) {
+    json.Key("suspension");
+    AppendSuspension(json, suspensions.front());
+  }
+  json.Key("logs").BeginArray();
+  for (const LogEntry& entry : logs) {
+    json.BeginObject()
+        .Member("level", LogLevelName(entry.level))
+        .Member("message", entry.message)
+        .Member("unixMs", entry.unix_ms)
+        .EndObject();
+  }
+  json.EndArray();
+  if (error) {
+    json.Key("error");
+    AppendError(json, *error);
+  }
+  json.Key("metrics");
+  AppendMetrics(json, metrics);
+  json.EndObject();
 }
 
 Value RunResult::ToValue() const {
-  ValueObject object;
-  object.Append("runId", run_id);
-  object.Append("status", std::string(RunStatusName(status)));
-  object.Append("returnValue", return_value);
-  object.Append("stateMutations", ListToValue(state_mutations, MutationToValue));
-  object.Append("events", ListToValue(events, [](const EmittedEvent& event) {
-                  return Value::Object({{"name", event.name}, {"payload", event.payload}});
-                }));
-  object.Append("viewCommands", ListToValue(view_commands, ViewCommandToValue));
-  object.Append("suspensions", ListToValue(suspensions, SuspensionToValue));
-  if (!suspensions.empty()) object.Append("suspension", SuspensionToValue(suspensions.front()));
-  object.Append("logs", ListToValue(logs, [](const LogEntry& entry) {
-                  return Value::Object({{"level", std::string(LogLevelName(entry.level))},
-                                        {"message", entry.message},
-                                        {"unixMs", entry.unix_ms}});
-                }));
-  if (error) object.Append("error", RunErrorToValue(*error));
-  object.Append("metrics", MetricsToValue(metrics));
-  return object;
+  std::string text;
+  AppendJson(text);
+  return ParseJson(text, kOwnText).value();
 }
 
 }  // namespace nexus

@@ -2,13 +2,13 @@
 /// What a run gives back: one schema on every wire (contract 6).
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
+#include "base/json.h"
 #include "base/value.h"
 #include "source/position.h"
 
@@ -93,13 +93,18 @@ struct LogEntry {
 
 enum class StartKind : std::uint8_t { kPooled, kFresh, kRestored };
 
+struct HostCallCount {
+  std::string_view name;  ///< Of guest/host_calls.def; lives as long as the program.
+  std::uint64_t count = 0;
+};
+
 struct RunMetrics {
   std::uint64_t duration_us = 0;  ///< Start to end, suspended time included.
   std::uint64_t cpu_us = 0;       ///< Of the thread while the guest ran.
   std::uint64_t queue_us = 0;
   std::uint64_t memory_used_bytes = 0;  ///< Guest heap at the end.
   std::uint64_t memory_peak_bytes = 0;
-  std::map<std::string, std::uint64_t> host_calls;  ///< By name, zero counts absent.
+  std::vector<HostCallCount> host_calls;  ///< In the order of the table; zero counts absent.
   std::uint64_t suspensions = 0;
   std::optional<std::uint64_t> compilation_time_us;
   bool cache_hit = false;  ///< The program's bytecode came from a cache.
@@ -121,8 +126,13 @@ struct RunResult {
   RunMetrics metrics;
 
   /// The wire form: camelCase, absent fields absent, `suspension` = the first of `suspensions`.
+  void AppendJson(std::string& out) const;
+  /// AppendJson as a Value: what JSON cannot hold is what contract 3 says of JSON wires.
   Value ToValue() const;
 };
+
+/// {operation, key, path?, value, revision}
+void AppendMutationJson(JsonBuilder& json, const StateMutation& mutation);
 
 Value RunErrorToValue(const RunError& error);
 

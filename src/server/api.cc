@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "server/assets.h"
 #include "server/internal/api_impl.h"
+#include "server/mcp_route.h"
 #include "server/openapi.h"
 
 namespace nexus {
@@ -134,11 +135,13 @@ void ApiImpl::AddCors(const HttpRequest& request, HttpResponse& response) const 
   if (std::find(allowed.begin(), allowed.end(), request.origin) == allowed.end()) return;
   response.headers.emplace_back("Access-Control-Allow-Origin", request.origin);
   response.headers.emplace_back("Vary", "Origin");
+  response.headers.emplace_back("Access-Control-Expose-Headers", "Mcp-Session-Id");
   if (request.method != "OPTIONS") return;
   response.headers.emplace_back("Access-Control-Allow-Methods", "GET, POST, PUT, DELETE");
   response.headers.emplace_back(
       "Access-Control-Allow-Headers",
-      "Authorization, Content-Type, Idempotency-Key, Traceparent, X-API-Key");
+      "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Mcp-Method, Mcp-Name, "
+      "Mcp-Protocol-Version, Mcp-Session-Id, Traceparent, X-API-Key");
   response.headers.emplace_back("Access-Control-Max-Age", "600");
 }
 
@@ -301,6 +304,9 @@ void ApiImpl::Route(const ExchangePtr& exchange) {
   const std::string_view first = segments.empty() ? std::string_view() : segments[0];
   const std::string& method = exchange->request.method;
   if (first == "panels") return RoutePanels(exchange);
+  if (first == "mcp" && segments.size() == 1 && options_.mcp != nullptr) {
+    return RouteMcp(exchange);
+  }
   if (first == "auth" && segments.size() == 2) {
     if (segments[1] == "me" && method == "GET") return exchange->respond(Me(*exchange->principal));
     if (segments[1] == "tickets" && method == "POST") {
@@ -313,6 +319,18 @@ void ApiImpl::Route(const ExchangePtr& exchange) {
   }
   exchange->respond(
       ErrorResponse(404, "NOT_FOUND", "there is no such route: /openapi.json has all"));
+}
+
+void ApiImpl::RouteMcp(const ExchangePtr& exchange) {
+  const Principal& principal = *exchange->principal;
+  auto caller = std::make_shared<mcp::Caller>();
+  caller->principal = principal.name;
+  caller->capabilities = principal.capabilities;
+  caller->everything = principal.everything;
+  caller->may_read = principal.May(Permission::kRead);
+  caller->may_execute = principal.May(Permission::kExecute);
+  ServeMcp(*options_.mcp, std::move(exchange->request), std::move(caller),
+           std::move(exchange->respond), sockets_.post);
 }
 
 HttpResponse ApiImpl::Me(const Principal& principal) const {

@@ -258,6 +258,7 @@ void ApiImpl::Create(const ExchangePtr& exchange, bool unique) {
                                    ? ErrorResponse(400, "INVALID_NXML", panel.error().message())
                                    : FailResponse(panel.error()));
     }
+    if (options_.on_panels_changed) options_.on_panels_changed();
     const std::string scheme = exchange->request.secure ? "wss://" : "ws://";
     exchange->respond(JsonResponse(201, Value::Object({{"id", id},
                                                        {"status", "running"},
@@ -375,6 +376,7 @@ void ApiImpl::Delete(const ExchangePtr& exchange, const std::shared_ptr<Panel>& 
   Slowly(exchange, [this, exchange, panel] {
     const Status gone = host_.Unmount(panel->id());
     if (!gone) return exchange->respond(FailResponse(gone.error()));
+    if (options_.on_panels_changed) options_.on_panels_changed();
     sockets_.post([this, exchange, panel] {
       hub_->Gone(panel->id());
       exchange->respond(HttpResponse{.status = 204});

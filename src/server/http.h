@@ -11,6 +11,13 @@
 
 namespace nexus {
 
+/// Whether a client is still there. On the listener's thread only.
+struct ClientWatch {
+  /// Called once when the client closes its connection before the answer is whole. Set before
+  /// Handle returns; a client that only closes its sending half counts as gone too.
+  std::move_only_function<void()> on_gone;
+};
+
 /// One request, whole. Header values are as sent, "" when absent.
 struct HttpRequest {
   std::string method;
@@ -21,9 +28,33 @@ struct HttpRequest {
   std::string content_type, idempotency_key, traceparent;
   std::string accept_encoding, if_none_match;
   std::string cors_method;  ///< Access-Control-Request-Method
+  std::string accept, last_event_id;
+  /// Those that begin with "mcp-", names in lower case.
+  std::vector<std::pair<std::string, std::string>> mcp_headers;
+  std::shared_ptr<ClientWatch> watch;
   bool secure = false;      ///< Came over TLS.
 
   std::string_view path() const { return std::string_view(target).substr(0, target.find('?')); }
+};
+
+/// The network's side of a body that grows. On the listener's thread only.
+class StreamPort {
+ public:
+  virtual ~StreamPort() = default;
+  /// The handler has something to say: TakeText is asked as soon as the network takes it.
+  virtual void More() = 0;
+};
+
+/// Our side of a body that grows: server-sent events. Every call comes on the listener's thread.
+class StreamHandler {
+ public:
+  virtual ~StreamHandler() = default;
+  /// `port` is good until OnClosed returns.
+  virtual void OnOpen(StreamPort& port) = 0;
+  /// Appends what there is to say, or nothing. False: with it the body is complete.
+  virtual bool TakeText(std::string& out) = 0;
+  /// The body is complete, or the client went away.
+  virtual void OnClosed() = 0;
 };
 
 struct HttpResponse {
@@ -33,6 +64,7 @@ struct HttpResponse {
   std::string_view content_type = "application/json";
   std::vector<std::pair<std::string, std::string>> headers;
   bool close = false;  ///< The connection ends behind this.
+  std::shared_ptr<StreamHandler> stream;  ///< Gives the body instead of `body`, as it comes.
 };
 
 std::string_view HttpReason(int status);

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "server/internal/connection.h"
 
 namespace nexus {
@@ -53,6 +54,7 @@ class ListenerImpl final : public Listener, public IoLoop {
 
   void Begin() {
     thread_ = std::thread([this] {
+      NameThisThread("listener");
       mailbox_->SetThread(std::this_thread::get_id());
       context_.run();
     });
@@ -213,6 +215,8 @@ std::string_view HttpReason(int status) {
       return "Not Found";
     case 405:
       return "Method Not Allowed";
+    case 406:
+      return "Not Acceptable";
     case 408:
       return "Request Timeout";
     case 409:

@@ -1,5 +1,5 @@
 # What comes as source or from npm: QuickJS, the grammars, esbuild, the examples' libraries. Sets
-# quickjs_dir, npm_dir and esbuild.
+# quickjs_dir, npm_dir, esbuild and mcp_suite.
 # shellcheck shell=bash
 
 get_quickjs() {
@@ -53,4 +53,12 @@ get_example_packages() {
     ln -sfn "$artefact/node_modules" "$folder/node_modules"
     needed_paths+=("$folder/node_modules/.")
   fi
+}
+
+# The conformance suite of the Model Context Protocol, with the Node.js it asks for: tests only.
+get_mcp_suite() {
+  artefact mcp-suite "$(hash_recipe npm_folder -- "$root"/tools/mcp-conformance/package*.json)" \
+    "getting the MCP conformance suite from npm" \
+    "check the network and the registry of this machine (npm config get registry)" npm_folder "$root/tools/mcp-conformance"
+  mcp_suite=$artefact
 }

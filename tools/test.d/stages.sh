@@ -101,6 +101,24 @@ test_scripts() {
   [ $((passed + failed)) = $((before + failed_before)) ] || stage_line "$label" "$start" "$before" "$failed_before"
 }
 
+# test_mcp_conformance: the official suite of each revision, against the fixture server of the tests.
+test_mcp_conformance() {
+  local start=${EPOCHREALTIME/./} before=$passed failed_before=$failed revision name log status
+  for revision in 2025-11-25 2026-07-28; do
+    name="mcp conformance: $revision"
+    wanted "$name" || continue
+    log=$log_dir/mcp-conformance-$revision.log
+    status=0
+    timeout -k 10 600 tests/mcp/conformance "$revision" >"$log" 2>&1 || status=$?
+    case $status in
+      0) pass ;;
+      77) skip "$name" "$(tail -n 1 "$log")" ;;
+      *) fail "$name" "$log" ;;
+    esac
+  done
+  [ $((passed + failed)) = $((before + failed_before)) ] || stage_line "mcp conformance" "$start" "$before" "$failed_before"
+}
+
 # test_fuzz SECONDS: each fuzz target for SECONDS, from the seeds in tests/corpus/<target>/ and what
 # earlier runs found. What it found is left in build/fuzz/findings.
 test_fuzz() {

@@ -62,8 +62,9 @@ ValueObject Samples::Summary() const {
           {"min", Min()}};
 }
 
-Result<std::int64_t> MemoryKb(std::string_view field) {
-  return FieldOf("/proc/self/smaps_rollup", field);
+Result<std::int64_t> MemoryKb(std::string_view field, int pid) {
+  const std::string who = pid == 0 ? "self" : std::to_string(pid);
+  return FieldOf(("/proc/" + who + "/smaps_rollup").c_str(), field);
 }
 
 Result<std::int64_t> PeakKb() { return FieldOf("/proc/self/status", "VmHWM"); }

@@ -37,7 +37,8 @@ class Samples {
 };
 
 /// A field of /proc/self/smaps_rollup in KB: "Pss", "Rss", "Anonymous".
-Result<std::int64_t> MemoryKb(std::string_view field);
+/// `pid` 0: of this process.
+Result<std::int64_t> MemoryKb(std::string_view field, int pid = 0);
 /// The highest resident size since the last ResetPeak, in KB.
 Result<std::int64_t> PeakKb();
 Status ResetPeak();

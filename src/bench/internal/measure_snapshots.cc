@@ -63,6 +63,8 @@ Status MeasureSnapshots(const Bench& bench) {
   return {};
 }
 
+bool RestoresInThisProcess() { return std::getenv(kFolderVariable) != nullptr; }
+
 Status RestoreInThisProcess(const Bench& bench) {
   const char* const folder = std::getenv(kFolderVariable);
   if (folder == nullptr) return Fail(Code::kInvalidArgument, "no folder with snapshots");

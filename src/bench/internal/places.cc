@@ -25,9 +25,10 @@ Result<std::filesystem::path> BenchCacheDir() {
   return CacheDir();
 }
 
-Result<TemporaryDir> TemporaryDir::Make() {
+Result<TemporaryDir> TemporaryDir::Make(const std::filesystem::path& parent) {
   std::error_code error;
-  std::string path = (std::filesystem::temp_directory_path(error) / "nexus-bench-XXXXXX").string();
+  const auto in = parent.empty() ? std::filesystem::temp_directory_path(error) : parent;
+  std::string path = (in / "nexus-bench-XXXXXX").string();
   if (error || mkdtemp(path.data()) == nullptr) {
     return Fail(Code::kUnavailable,
                 "temporary folder: cannot be made: " + std::string(std::strerror(errno)));

@@ -18,7 +18,8 @@ Result<std::filesystem::path> BenchCacheDir();
 /// A folder of its own that goes away with everything in it.
 class TemporaryDir {
  public:
-  static Result<TemporaryDir> Make();
+  /// Empty `parent`: the folder for temporary files.
+  static Result<TemporaryDir> Make(const std::filesystem::path& parent = {});
   TemporaryDir(TemporaryDir&& other) noexcept : path_(std::exchange(other.path_, {})) {}
   TemporaryDir& operator=(TemporaryDir&&) = delete;
   ~TemporaryDir();
@@ -45,6 +46,7 @@ class Process {
   Result<std::string> ReadLine();
   /// Waits. The exit status, or 128 + signal.
   int Wait();
+  pid_t pid() const { return pid_; }
 
  private:
   Process() = default;

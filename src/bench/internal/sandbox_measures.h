@@ -5,23 +5,10 @@
 #include <vector>
 
 #include "base/result.h"
-#include "bench/bench.h"
+#include "bench/internal/suite_runner.h"
 #include "sandbox/sandbox.h"
 
 namespace nexus::bench {
-
-/// What a group of figures is given.
-struct Bench {
-  const Options& options;
-  /// Emits the figure `name` with its bar, when it was asked for.
-  std::function<void(std::string_view name, double value, ValueObject details)> emit;
-  std::function<bool(std::string_view name)> wanted;
-  /// A line for people, on stderr.
-  std::function<void(std::string_view text)> note;
-
-  /// `full`, or about a tenth of it in a quick run.
-  int Scaled(int full) const { return options.quick ? (full + 9) / 10 : full; }
-};
 
 Status MeasureFreshRuns(const Bench& bench);      // fresh_run_*, fresh_runs_*
 Status MeasureAgents(const Bench& bench);         // new_agent_p50, cached_agent_p50
@@ -37,6 +24,8 @@ Status InstallPeers(const Bench& bench);
 /// The other process of snapshot_restore_p50: reads the snapshots in the folder named by the
 /// environment, restores and resumes them, emits one figure.
 Status RestoreInThisProcess(const Bench& bench);
+/// Whether this is that process.
+bool RestoresInThisProcess();
 
 /// The handler most figures are about.
 inline constexpr const char* kAddProgram = "export default ({ args }) => args.a + args.b";

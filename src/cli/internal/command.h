@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "cli/bench_registry.h"
 #include "cli/host_setup.h"
 #include "cli/terminal.h"
 
@@ -31,8 +30,9 @@ std::unique_ptr<Command> MakeFmtCommand();
 std::unique_ptr<Command> MakeNewCommand();
 std::unique_ptr<Command> MakeToolCommand();
 std::unique_ptr<Command> MakeServeCommand();
+std::unique_ptr<Command> MakeMcpCommand();
 std::unique_ptr<Command> MakeConfigCommand();
-std::unique_ptr<Command> MakeBenchCommand(const BenchRegistry& registry);
+std::unique_ptr<Command> MakeBenchCommand();
 std::unique_ptr<Command> MakeCapsCommand();
 std::unique_ptr<Command> MakeExtCommand();
 std::unique_ptr<Command> MakeVersionCommand();

@@ -1,16 +1,10 @@
 // Goal: what a panel acknowledged is there after a restart, after damage as far as it can be, and
-// nothing is there twice. Method: hosts over one folder after another, children that are killed,
-// a journal file that is damaged on purpose.
+// nothing is there twice. Method: hosts over one folder after another, a journal file that is
+// damaged on purpose. Processes that are killed: host_kill_test.cc; power that is cut:
+// host_power_test.cc.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <chrono>
-#include <fstream>
-
-#include "base/file.h"
 #include "panel/host/testing/test_host.h"
 #include "store/sqlite.h"
 
@@ -48,6 +42,23 @@ PanelHostOptions OptionsAt(const TempFolder& folder) {
   options.data_dir = folder.path();
   options.compact_suspended_after_ms = 10;
   return options;
+}
+
+const std::string kManyPanel = PanelText(
+    kData, ToolText("many", "for (let i = 0; i < 1000; ++i) $state.n += 1; return $state.n"));
+
+void Damage(const TempFolder& folder, const char* sql) {
+  auto file = SqliteFile::Open((folder.path() / "panels.db").string());
+  ASSERT_TRUE(file.has_value());
+  const Status done = file->Execute(sql);
+  ASSERT_TRUE(done.has_value()) << done.error().message();
+}
+
+std::int64_t RowsIn(const TempFolder& folder, const std::string& table) {
+  auto file = SqliteFile::Open((folder.path() / "panels.db").string());
+  auto count = file->Prepare(("SELECT count(*) FROM " + table).c_str());
+  if (!count || !count->Reset().Step(*file)) return -1;
+  return count->Integer(0);
 }
 
 TEST(Durability, StateHistoryAndIdempotencyKeysOutliveARestart) {
@@ -187,12 +198,7 @@ TEST(Durability, ADamagedRecordEndsWhatIsRecoveredAndIsNamed) {
     const auto panel = test.Mount(kPanel);
     for (int i = 0; i < 5; ++i) Call(*panel, "add");
   }
-  {
-    auto file = SqliteFile::Open((folder.path() / "panels.db").string());
-    ASSERT_TRUE(file.has_value());
-    ASSERT_TRUE(file->Execute(
-        "UPDATE journal SET body = substr(body, 1, length(body) - 1) WHERE revision = 6"));
-  }
+  Damage(folder, "UPDATE journal SET body = substr(body, 1, length(body) - 1) WHERE revision = 6");
   TestHost test(OptionsAt(folder));
   const auto panel = test.host->Find("p");
   ASSERT_NE(panel, nullptr);
@@ -229,11 +235,9 @@ TEST(Durability, CheckpointsBoundWhatARestartReads) {
   const TempFolder folder;
   PanelHostOptions options = OptionsAt(folder);
   options.revisions_kept = 15'000;
-  const std::string text = PanelText(
-      kData, ToolText("many", "for (let i = 0; i < 1000; ++i) $state.n += 1; return $state.n"));
   {
     TestHost test(std::move(options));
-    const auto panel = test.Mount(text);
+    const auto panel = test.Mount(kManyPanel);
     for (int i = 0; i < 40; ++i) ASSERT_EQ(Call(*panel, "many").status, RunStatus::kSuccess);
     EXPECT_TRUE(panel->StateAt(39'500).has_value());
     EXPECT_FALSE(panel->StateAt(100).has_value());
@@ -242,79 +246,117 @@ TEST(Durability, CheckpointsBoundWhatARestartReads) {
   EXPECT_EQ(test.host->Find("p")->State().revision, 40'000u);
 }
 
-// The child calls `add` for ever and reports each acknowledged result through a pipe; it is killed
-// at a random instant. What it reported must be there, and at most one call more than that.
-TEST(Durability, NothingAcknowledgedIsLostWhenTheProcessIsKilled) {
-  const char* const cycles_text = std::getenv("NEXUS_KILL_CYCLES");
-  const int cycles = cycles_text != nullptr ? std::atoi(cycles_text) : 12;
+TEST(Durability, WhatIsWrittenAfterDamageOutlivesTheNextRestart) {
   const TempFolder folder;
-  int acknowledged = 0;
-  for (int cycle = 0; cycle < cycles; ++cycle) {
-    int pipe_ends[2];
-    ASSERT_EQ(pipe(pipe_ends), 0);
-    // A fresh program: a fork of this one would share its threads' locks.
-    const pid_t child = fork();
-    if (child == 0) {
-      dup2(pipe_ends[1], 3);
-      const std::string dir = folder.path().string();
-      execl("/proc/self/exe", "panel_host_test", "--gtest_filter=DurabilityChild.DISABLED_Adds",
-            "--gtest_also_run_disabled_tests", ("--nexus_dir=" + dir).c_str(), nullptr);
-      _exit(127);
-    }
-    close(pipe_ends[1]);
-    std::this_thread::sleep_for(std::chrono::milliseconds(150 + (cycle * 37) % 120));
-    kill(child, SIGKILL);
-    waitpid(child, nullptr, 0);
-    int number = 0;
-    int newest = acknowledged;
-    while (read(pipe_ends[0], &number, sizeof(number)) == sizeof(number)) {
-      ASSERT_EQ(number, newest + 1) << "a result was lost or came twice";
-      newest = number;
-      if (number == newest) acknowledged = number;
-    }
-    close(pipe_ends[0]);
+  {
+    TestHost test(OptionsAt(folder));
+    const auto panel = test.Mount(kPanel);
+    for (int i = 0; i < 3; ++i) Call(*panel, "add");
+  }
+  Damage(folder, "UPDATE journal SET body = x'00' WHERE revision = 4");
+  {
     TestHost test(OptionsAt(folder));
     const auto panel = test.host->Find("p");
-    if (panel == nullptr) {
-      ASSERT_EQ(acknowledged, 0);
-      continue;
-    }
-    const double n = panel->State().state.Find("n")->As<double>()[0];
-    EXPECT_GE(n, acknowledged);
-    // Four calls at once: those were under way.
-    EXPECT_LE(n, acknowledged + 4);
-    acknowledged = static_cast<int>(n);
-    EXPECT_EQ(panel->State().state.Find("list")->As<ValueArray>()->size(),
-              static_cast<std::size_t>(n));
+    EXPECT_EQ(StateText(*panel), R"({"n":1,"list":[{"n":1}]})");
+    EXPECT_FALSE(test.host->Ready().has_value());
+    EXPECT_EQ(Call(*panel, "add").return_value, Value(2));
   }
-  EXPECT_GT(acknowledged, 10);
+  TestHost test(OptionsAt(folder));
+  EXPECT_EQ(StateText(*test.host->Find("p")), R"({"n":2,"list":[{"n":1},{"n":2}]})");
+  EXPECT_TRUE(test.host->Ready().has_value());
 }
 
-// Not a test: what the test above kills.
-TEST(DurabilityChild, DISABLED_Adds) {
-  std::string dir;
-  for (const std::string& argument : ::testing::internal::GetArgvs()) {
-    if (argument.starts_with("--nexus_dir=")) dir = argument.substr(12);
+TEST(Durability, ATornCheckpointGivesWayToTheOneBefore) {
+  const TempFolder folder;
+  {
+    TestHost test(OptionsAt(folder));
+    const auto panel = test.Mount(kManyPanel);
+    for (int i = 0; i < 12; ++i) ASSERT_EQ(Call(*panel, "many").status, RunStatus::kSuccess);
   }
-  if (dir.empty()) GTEST_SKIP();
-  PanelHostOptions options;
-  options.data_dir = dir;
-  TestHost test(std::move(options));
-  auto panel = test.host->Find("p");
-  if (panel == nullptr) panel = test.Mount(kPanel);
-  std::mutex mutex;
-  std::function<void()> next = [&] {
-    panel->CallTool({.tool = "add", .args = {}}, [&](const RunResult& result) {
-      const auto number = static_cast<int>(*result.return_value.As<double>());
-      {
-        const std::lock_guard lock(mutex);
-        if (write(3, &number, sizeof(number)) != sizeof(number)) _exit(1);
-      }
-      next();
-    });
-  };
-  for (int i = 0; i < 4; ++i) next();
-  std::this_thread::sleep_for(std::chrono::seconds(20));
+  Damage(folder,
+         "UPDATE checkpoints SET state = substr(state, 1, length(state) - 1) WHERE revision > 0");
+  TestHost test(OptionsAt(folder));
+  const auto panel = test.host->Find("p");
+  EXPECT_EQ(panel->State().revision, 12'000u);
+  EXPECT_EQ(*panel->State().state.Find("n"), Value(12'000));
+  EXPECT_TRUE(test.host->Ready().has_value());
+  const auto past = panel->StateAt(11'000);
+  ASSERT_TRUE(past.has_value()) << past.error().message();
+  EXPECT_EQ(*past->Find("n"), Value(11'000));
+}
+
+TEST(Durability, ATornFirstCheckpointIsNamed) {
+  const TempFolder folder;
+  {
+    TestHost test(OptionsAt(folder));
+    const auto panel = test.Mount(kPanel);
+    Call(*panel, "add");
+  }
+  Damage(folder, "UPDATE checkpoints SET state = x'00'");
+  {
+    TestHost test(OptionsAt(folder));
+    EXPECT_EQ(StateText(*test.host->Find("p")), R"({"n":1,"list":[{"n":1}]})");
+    const Status ready = test.host->Ready();
+    ASSERT_FALSE(ready.has_value());
+    EXPECT_THAT(ready.error().message(), ::testing::HasSubstr("checkpoint is damaged"));
+  }
+  TestHost test(OptionsAt(folder));
+  EXPECT_EQ(StateText(*test.host->Find("p")), R"({"n":1,"list":[{"n":1}]})");
+  EXPECT_TRUE(test.host->Ready().has_value());
+}
+
+// A checkpoint says with a row number what is older than itself: no number may come twice.
+TEST(Durability, APanelThatGoesTakesNothingOfAnother) {
+  const TempFolder folder;
+  {
+    TestHost test(OptionsAt(folder));
+    const auto other = test.Mount(PanelText(kData, ToolText("add", "$state.n += 1"), "other"));
+    const auto panel = test.Mount(kManyPanel);
+    for (int i = 0; i < 50; ++i) Call(*other, "add");
+    for (int i = 0; i < 10; ++i) Call(*panel, "many");  // Writes a checkpoint.
+    for (int i = 0; i < 5; ++i) Call(*other, "add");
+    ASSERT_TRUE(test.host->Unmount("other").has_value());
+  }
+  {
+    TestHost test(OptionsAt(folder));
+    for (int i = 0; i < 3; ++i) Call(*test.host->Find("p"), "many");
+  }
+  TestHost test(OptionsAt(folder));
+  EXPECT_EQ(test.host->Find("p")->State().revision, 13'000u);
+  EXPECT_EQ(RowsIn(folder, "journal"), 13);
+  EXPECT_EQ(RowsIn(folder, "chunks"), 1);
+}
+
+TEST(Durability, OldRecordsAreFoundWithoutAScan) {
+  const TempFolder folder;
+  PanelHostOptions options = OptionsAt(folder);
+  options.revisions_kept = 15'000;
+  {
+    TestHost test(std::move(options));
+    const auto panel = test.Mount(kManyPanel);
+    for (int i = 0; i < 40; ++i) Call(*panel, "many");
+  }
+  // Records up to 20,000 are gone; 25,000 and newer can be asked for.
+  EXPECT_EQ(RowsIn(folder, "journal"), 20);
+  auto file = SqliteFile::Open((folder.path() / "panels.db").string());
+  auto plan = file->Prepare(
+      "EXPLAIN QUERY PLAN DELETE FROM journal WHERE seq = ? AND panel = ? AND revision <= ?");
+  ASSERT_TRUE(plan.has_value());
+  ASSERT_TRUE(plan->Reset().Step(*file).value());
+  EXPECT_THAT(plan->Text(3), ::testing::StartsWith("SEARCH journal USING INTEGER PRIMARY KEY"));
+}
+
+TEST(Durability, AJournalOfANewerVersionIsRefused) {
+  const TempFolder folder;
+  {
+    TestHost test(OptionsAt(folder));
+  }
+  Damage(folder, "PRAGMA user_version = 99");
+  PanelHostOptions options = OptionsAt(folder);
+  options.sandbox = &testing::SharedSandbox();
+  const auto host = PanelHost::Create(std::move(options));
+  ASSERT_FALSE(host.has_value());
+  EXPECT_THAT(host.error().message(), ::testing::HasSubstr("newer version"));
 }
 
 }  // namespace

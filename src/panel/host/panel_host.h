@@ -165,7 +165,7 @@ class PanelHost {
   virtual Stats GetStats() const = 0;
   /// False with the reason while writes are refused (disk full, journal damaged).
   virtual Status Ready() const = 0;
-  /// Takes no new calls, waits up to `wait_ms` for running ones, snapshots the suspended.
+  /// Takes no new calls, waits up to `wait_ms` for running ones; those that wait are kept anyway.
   virtual void Drain(std::int64_t wait_ms) = 0;
 };
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/testing/temp_folder.h"
 #include "panel/host/panel_host.h"
 #include "panel/nxml/nxml.h"
 #include "sandbox/sandbox.h"
@@ -68,11 +69,10 @@ class Load {
 
 void Calls(benchmark::State& state, bool journaled, int panel_count) {
   auto sandbox = Sandbox::Create({.signing_key = "bench"});
-  std::string folder = (std::filesystem::temp_directory_path() / "nexus-bench-").string();
-  folder.append(6, 'X');
+  const testing::TempFolder folder;
   PanelHostOptions options;
   options.sandbox = sandbox->get();
-  if (journaled) options.data_dir = mkdtemp(folder.data());
+  if (journaled) options.data_dir = folder.path();
   {
     auto host = PanelHost::Create(std::move(options));
     std::vector<std::shared_ptr<Panel>> panels;
@@ -87,7 +87,6 @@ void Calls(benchmark::State& state, bool journaled, int panel_count) {
     state.SetItemsProcessed(state.iterations() * 20'000);
     state.counters["commits"] = static_cast<double>((*host)->GetStats().journal_commits);
   }
-  if (journaled) std::filesystem::remove_all(folder);
 }
 
 void BM_JournaledCalls(benchmark::State& state) {

@@ -14,19 +14,6 @@ constexpr std::string_view kMagic = "NXBC0001";
 constexpr std::size_t kHashBytes = 32;
 constexpr std::size_t kFileBytesMax = std::size_t{256} << 20;
 
-void AppendText(std::string& out, std::string_view text) {
-  AppendVarint(out, text.size());
-  out += text;
-}
-
-bool ReadText(std::string_view& bytes, std::string_view& text) {
-  std::uint64_t size = 0;
-  if (!ReadVarint(bytes, size) || size > bytes.size()) return false;
-  text = bytes.substr(0, size);
-  bytes.remove_prefix(size);
-  return true;
-}
-
 Result<Bytecode> Corrupt(std::string_view what) {
   return Fail(Code::kDataLoss, "bytecode file: " + std::string(what));
 }

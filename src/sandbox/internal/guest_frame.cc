@@ -9,6 +9,20 @@
 #include <mutex>
 
 #include "base/check.h"
+#include "sandbox/internal/sanitizers.h"
+
+#ifdef NEXUS_TSAN
+// ThreadSanitizer keeps a signal from another thread back until the thread next calls a function that it
+// intercepts. Guest code calls none, so a run would never be killed: the handler is installed past it,
+// by glibc's other name of the same function, and must not be instrumented, because it may interrupt
+// ThreadSanitizer itself.
+extern "C" int __sigaction(int, const struct sigaction*, struct sigaction*) noexcept;
+#define NEXUS_SIGACTION_UNSEEN __sigaction
+#define NEXUS_UNSEEN __attribute__((disable_sanitizer_instrumentation))
+#else
+#define NEXUS_SIGACTION_UNSEEN sigaction
+#define NEXUS_UNSEEN
+#endif
 
 namespace nexus::internal {
 namespace {
@@ -31,14 +45,14 @@ std::atomic<bool> g_taken_over{false};
 std::array<AddressRange, kCodeRangesMax> g_code;
 std::atomic<std::size_t> g_code_count{0};
 
-FaultActions& ActionsOf(int signal) {
+NEXUS_UNSEEN FaultActions& ActionsOf(int signal) {
   for (std::size_t i = 0; i < kFaultSignals.size(); ++i) {
     if (kFaultSignals[i] == signal) return g_actions[i];
   }
   return g_actions[0];
 }
 
-std::uintptr_t ProgramCounter(void* context) {
+NEXUS_UNSEEN std::uintptr_t ProgramCounter(void* context) {
   return static_cast<std::uintptr_t>(static_cast<ucontext_t*>(context)->uc_mcontext.gregs[REG_RIP]);
 }
 
@@ -73,7 +87,7 @@ void OnFault(int signal, siginfo_t* info, void* context) {
   sigaction(signal, &standard, nullptr);
 }
 
-void OnKillSignal(int signal, siginfo_t* info, void* context) {
+NEXUS_UNSEEN void OnKillSignal(int signal, siginfo_t* info, void* context) {
   GuestFrame* const frame = t_frame;
   if (frame == nullptr || !frame->in_guest.load(std::memory_order_relaxed)) return;
   if (frame->in_host_call.load(std::memory_order_relaxed)) return;
@@ -149,7 +163,7 @@ Status TakeOverFaultSignals() {
   struct sigaction kill{};
   kill.sa_sigaction = &OnKillSignal;
   kill.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
-  NEXUS_CHECK(sigaction(kKillSignal, &kill, nullptr) == 0);
+  NEXUS_CHECK(NEXUS_SIGACTION_UNSEEN(kKillSignal, &kill, nullptr) == 0);
   return {};
 }
 
@@ -165,7 +179,7 @@ void AddGuestCode(AddressRange code) {
   g_code_count.store(count + 1, std::memory_order_release);
 }
 
-bool IsGuestCode(std::uintptr_t pc) {
+NEXUS_UNSEEN bool IsGuestCode(std::uintptr_t pc) {
   const std::size_t count = g_code_count.load(std::memory_order_acquire);
   for (std::size_t i = 0; i < count; ++i) {
     if (g_code[i].contains(pc)) return true;

@@ -7,16 +7,8 @@
 #include <string>
 
 #include "base/check.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define NEXUS_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define NEXUS_ASAN 1
-#endif
-#endif
+#include "sandbox/internal/sanitizers.h"
 #ifdef NEXUS_ASAN
-#include <pthread.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 

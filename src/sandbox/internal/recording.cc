@@ -19,12 +19,6 @@ std::int32_t UnZigZag(std::uint64_t n) {
   return static_cast<std::int32_t>((u >> 1) ^ (~(u & 1) + 1));
 }
 
-// A 64-bit number as two varints, low half first: varints hold 32 bits.
-void AppendWide(std::string& out, std::uint64_t n) {
-  AppendVarint(out, n & 0xffffffff);
-  AppendVarint(out, n >> 32);
-}
-
 /// A few numbers, without an allocation.
 class ShortText {
  public:
@@ -40,59 +34,22 @@ class ShortText {
   std::size_t size_ = 0;
 };
 
-void AppendText(std::string& out, std::string_view text) {
-  AppendVarint(out, text.size());
-  out.append(text);
-}
-
-// Reads fields off the front; after the first failure everything else fails too.
-struct Fields {
-  std::string_view& rest;
-  bool ok = true;
-
-  std::uint64_t Number() {
-    std::uint64_t n = 0;
-    ok = ok && ReadVarint(rest, n);
-    return ok ? n : 0;
-  }
-  std::uint64_t Wide() {
-    const std::uint64_t low = Number();
-    return low | Number() << 32;
-  }
-  std::int32_t Signed() { return UnZigZag(Number()); }
-  std::string_view Text() {
-    const std::uint64_t size = Number();
-    ok = ok && size <= rest.size();
-    if (!ok) return {};
-    const std::string_view text = rest.substr(0, size);
-    rest.remove_prefix(size);
-    return text;
-  }
-  char Byte() {
-    ok = ok && !rest.empty();
-    if (!ok) return 0;
-    const char byte = rest.front();
-    rest.remove_prefix(1);
-    return byte;
-  }
-};
-
 std::unexpected<Error> Corrupt(std::string_view what) {
   return Fail(Code::kDataLoss, "recording: " + std::string(what));
 }
 
-RecordedHostCall ReadHostCall(Fields& fields) {
+RecordedHostCall ReadHostCall(FieldReader& fields) {
   RecordedHostCall call;
-  call.op = fields.Signed();
-  call.a = fields.Signed();
+  call.op = UnZigZag(fields.Number());
+  call.a = UnZigZag(fields.Number());
   call.request = fields.Text();
-  call.code = fields.Signed();
+  call.code = UnZigZag(fields.Number());
   call.reply = fields.Text();
   call.revision = fields.Wide();
   return call;
 }
 
-RecordedAnswer ReadAnswer(Fields& fields) {
+RecordedAnswer ReadAnswer(FieldReader& fields) {
   RecordedAnswer answer;
   answer.slot = static_cast<std::uint32_t>(fields.Number());
   answer.ok = fields.Byte() != 0;
@@ -100,7 +57,7 @@ RecordedAnswer ReadAnswer(Fields& fields) {
   return answer;
 }
 
-RecordedStopEntry ReadStop(Fields& fields) {
+RecordedStopEntry ReadStop(FieldReader& fields) {
   RecordedStopEntry stop;
   stop.how = fields.Byte() == static_cast<char>(RecordedStop::kHard) ? RecordedStop::kHard
                                                                      : RecordedStop::kSoft;
@@ -112,11 +69,10 @@ RecordedStopEntry ReadStop(Fields& fields) {
 template <typename T, typename F>
 Result<std::optional<T>> NextOf(std::string_view& rest, EntryKind kind, F&& read) {
   if (rest.empty() || rest.front() != kind) return std::optional<T>();
-  std::string_view at = rest.substr(1);
-  Fields fields{at};
+  FieldReader fields{rest.substr(1)};
   T entry = read(fields);
   if (!fields.ok) return Corrupt("an entry is cut off");
-  rest = at;
+  rest = fields.rest;
   return std::optional<T>(entry);
 }
 
@@ -177,7 +133,7 @@ void RecordingWriter::Stopped(RecordedStop how, std::uint8_t reason, std::uint32
 Result<RecordingReader> RecordingReader::Open(std::string_view bytes) {
   if (!bytes.starts_with(kMagic)) return Corrupt("not a recording of this version");
   bytes.remove_prefix(kMagic.size());
-  Fields fields{bytes};
+  FieldReader fields{bytes};
   RecordingReader reader;
   RecordingHeader& header = reader.header_;
   for (std::string* text : {&header.run_id, &header.program_key, &header.image_hash,
@@ -192,10 +148,10 @@ Result<RecordingReader> RecordingReader::Open(std::string_view bytes) {
   }
   header.input = fields.Text();
   if (!fields.ok) return Corrupt("its header is cut off");
-  reader.rest_ = bytes;
+  reader.rest_ = fields.rest;
 
   // Walk once, so that a corrupt tail is found before anything runs.
-  Fields walk{bytes};
+  FieldReader walk{fields.rest};
   while (walk.ok && !walk.rest.empty()) {
     switch (walk.Byte()) {
       case kHostCallEntry:

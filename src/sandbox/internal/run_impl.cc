@@ -655,7 +655,7 @@ void RunImpl::Finish() {
   }
   for (const HostCallInfo& info : kHostCallTable) {
     const std::uint32_t count = host_call_counts_[static_cast<std::size_t>(info.op)];
-    if (count != 0) metrics.host_calls.emplace(info.name, count);
+    if (count != 0) metrics.host_calls.push_back({info.name, count});
   }
   sandbox_.CountRun(result_.error.has_value(), gate_.denials());
 }

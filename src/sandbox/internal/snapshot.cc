@@ -67,19 +67,6 @@ Status ExpandPages(const Image& image, std::string_view compressed, PageDelta& d
   return {};
 }
 
-void AppendText(std::string& out, std::string_view text) {
-  AppendVarint(out, text.size());
-  out += text;
-}
-
-bool ReadText(std::string_view& bytes, std::string_view& text) {
-  std::uint64_t size = 0;
-  if (!ReadVarint(bytes, size) || size > bytes.size()) return false;
-  text = bytes.substr(0, size);
-  bytes.remove_prefix(size);
-  return true;
-}
-
 void AppendPageIndex(std::string& out, const std::vector<std::uint32_t>& index) {
   AppendVarint(out, index.size());
   std::uint32_t last = 0;

@@ -25,6 +25,7 @@ class FakeExtension final : public Extension {
     {
       const std::lock_guard lock(mutex_);
       calls_.push_back(call.method);
+      keys_.push_back(call.idempotency_key);
     }
     if (call.method == "echo") return done(Answer::Ok(std::move(first)));
     if (call.method == "fail") return done(Answer::Failed("it failed on purpose"));
@@ -50,6 +51,22 @@ class FakeExtension final : public Extension {
     for (AnswerFunction& done : kept) done(Answer::Ok(value));
   }
 
+  /// Answers one of the calls that wait, counted from the oldest: 0.
+  void AnswerOne(std::size_t index, const Value& value) {
+    AnswerFunction done;
+    {
+      const std::lock_guard lock(mutex_);
+      done = std::move(kept_.at(index));
+      kept_.erase(kept_.begin() + static_cast<std::ptrdiff_t>(index));
+    }
+    done(Answer::Ok(value));
+  }
+
+  /// Idempotency keys of the calls.
+  std::vector<std::string> keys() const {
+    const std::lock_guard lock(mutex_);
+    return keys_;
+  }
   std::vector<std::string> calls() const {
     const std::lock_guard lock(mutex_);
     return calls_;
@@ -66,6 +83,7 @@ class FakeExtension final : public Extension {
       {.name = "read", .summary = "", .idempotent = true, .path_argument = 0}};
   mutable std::mutex mutex_;
   std::vector<std::string> calls_;
+  std::vector<std::string> keys_;
   std::vector<AnswerFunction> kept_;
   std::vector<std::jthread> threads_;
 };

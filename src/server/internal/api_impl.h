@@ -65,6 +65,7 @@ class ApiImpl final : public Api {
                 std::function<void(PrincipalPtr, std::optional<HttpResponse>)> go);
   std::optional<HttpResponse> Refusal(const HttpRequest& request, const Error& error);
   void Route(const ExchangePtr& exchange);
+  void RouteMcp(const ExchangePtr& exchange);
   HttpResponse Me(const Principal& principal) const;
   HttpResponse MakeTicket(const Exchange& exchange);
   void FinishUpgrade(const HttpRequest& request, const Target& target, PrincipalPtr principal,

@@ -39,6 +39,7 @@ using WebSocketOf = beast::websocket::stream<Stream, false>;
 template <typename Stream>
 class Connection final : public ConnectionBase,
                          public SocketPort,
+                         public StreamPort,
                          public std::enable_shared_from_this<Connection<Stream>> {
   static constexpr bool kSecure = !std::is_same_v<Stream, TcpSocket>;
   using Parser = beast::http::request_parser<beast::http::string_body>;
@@ -48,6 +49,7 @@ class Connection final : public ConnectionBase,
     kBody,
     kAnswering,
     kWriting,
+    kStreaming,
     kClosing,
     kSocket
   };
@@ -74,6 +76,7 @@ class Connection final : public ConnectionBase,
   void CheckTime(std::int64_t now_ms) override {
     if (deadline_ms_ == 0 || now_ms < deadline_ms_) return;
     if (phase_ == Phase::kSocket) return CheckSocket(now_ms);
+    if (phase_ == Phase::kStreaming) return CheckStream();
     if (phase_ == Phase::kHeader || phase_ == Phase::kBody) {
       if (parser_) return Refuse(408, "the request did not arrive in time");
     }
@@ -87,9 +90,15 @@ class Connection final : public ConnectionBase,
   void Drop() override {
     ErrorCode ignored;
     Lowest().close(ignored);
+    Gone();
     const auto last = std::move(answering_);
   }
   bool is_socket() const override { return phase_ == Phase::kSocket; }
+
+  // StreamPort
+  void More() override {
+    if (phase_ == Phase::kStreaming && !writing_) StreamNext();
+  }
 
   // SocketPort
   void Wake() override {
@@ -121,18 +130,39 @@ class Connection final : public ConnectionBase,
     parser_->body_limit(loop_.options().body_bytes_max);
     continued_ = false;
     Expect(Phase::kIdle, loop_.options().idle_timeout_ms);
+    if (ended_) return Drop();
     if (buffer_.size() != 0) return Parse();  // Pipelined.
     if (draining_) return Drop();
     Read();
   }
 
   void Read() {
+    if (std::exchange(reading_, true)) return;  // Its end goes on with what is wanted by then.
     stream_->async_read_some(buffer_.prepare(kReadBytes),
                              [self = this->shared_from_this()](ErrorCode error, std::size_t bytes) {
+                               self->reading_ = false;
                                self->buffer_.commit(bytes);
-                               if (error) return self->Drop();
-                               self->Parse();
+                               self->HaveRead(error);
                              });
+  }
+
+  // Reading goes on while a request is answered: only so does it show that the client is gone.
+  void HaveRead(ErrorCode error) {
+    const bool answering = phase_ == Phase::kAnswering || phase_ == Phase::kStreaming;
+    if (!answering && phase_ != Phase::kWriting && phase_ != Phase::kClosing) {
+      if (error) return Drop();
+      return Parse();
+    }
+    if (phase_ == Phase::kClosing) return error ? Drop() : Discard();
+    if (!error) return;  // The next request is there already; it waits.
+    // Who only closed its sending half may still read the answer, unless somebody asked to know.
+    ended_ = true;
+    if (phase_ == Phase::kStreaming || (watch_ != nullptr && watch_->on_gone)) Drop();
+  }
+
+  void Gone() {
+    if (const auto watch = std::move(watch_); watch != nullptr && watch->on_gone) watch->on_gone();
+    if (const auto body = std::move(body_stream_)) body->OnClosed();
   }
 
   void Parse() {
@@ -219,6 +249,9 @@ class Connection final : public ConnectionBase,
         case field::accept_encoding:
           to = &request.accept_encoding;
           break;
+        case field::accept:
+          to = &request.accept;
+          break;
         case field::if_none_match:
           to = &request.if_none_match;
           break;
@@ -229,6 +262,11 @@ class Connection final : public ConnectionBase,
           if (beast::iequals(line.name_string(), "idempotency-key")) to = &request.idempotency_key;
           if (beast::iequals(line.name_string(), "traceparent")) to = &request.traceparent;
           if (beast::iequals(line.name_string(), "x-api-key")) to = &request.api_key;
+          if (beast::iequals(line.name_string(), "last-event-id")) to = &request.last_event_id;
+          if (line.name_string().size() > 4 &&
+              beast::iequals(line.name_string().substr(0, 4), "mcp-")) {
+            to = &request.mcp_headers.emplace_back(LowerCase(line.name_string()), "").second;
+          }
           break;
         default:
           break;
@@ -242,12 +280,15 @@ class Connection final : public ConnectionBase,
   void Dispatch() {
     keep_alive_ = parser_->get().keep_alive();
     head_ = parser_->get().method() == beast::http::verb::head;
+    chunked_ = parser_->get().version() >= 11;
     HttpRequest request = TakeRequest();
     if (hosts_ > 1) return Refuse(400, "two Host headers");
     Expect(Phase::kAnswering, 0);
     if (beast::websocket::is_upgrade(parser_->get())) return Upgrade(std::move(request));
     // The answer may come after the listener's end, so it holds nothing of it.
     answering_ = this->shared_from_this();
+    watch_ = std::make_shared<ClientWatch>();
+    request.watch = watch_;
     loop_.handler().Handle(
         std::move(request),
         [mailbox = loop_.mailbox(), weak = this->weak_from_this()](HttpResponse response) {
@@ -255,6 +296,15 @@ class Connection final : public ConnectionBase,
             if (const auto self = weak.lock()) self->Write(std::move(response));
           });
         });
+    if (phase_ == Phase::kAnswering && buffer_.size() == 0) Read();
+  }
+
+  static std::string LowerCase(beast::string_view name) {
+    std::string lower(name.data(), name.size());
+    for (char& c : lower) {
+      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c | 0x20);
+    }
+    return lower;
   }
 
   void Upgrade(HttpRequest request) {
@@ -288,11 +338,18 @@ class Connection final : public ConnectionBase,
     number(static_cast<std::size_t>(response_.status));
     out_ += ' ';
     out_ += HttpReason(response_.status);
+    const bool streams = response_.stream != nullptr;
     if (response_.status != 204 && response_.status != 304) {
       out_ += "\r\nContent-Type: ";
       out_ += response_.content_type;
-      out_ += "\r\nContent-Length: ";
-      number(body.size());
+      if (!streams) {
+        out_ += "\r\nContent-Length: ";
+        number(body.size());
+      } else if (chunked_) {
+        out_ += "\r\nTransfer-Encoding: chunked";
+      } else {
+        keep_alive_ = false;
+      }
     }
     for (const auto& [name, value] : response_.headers) {
       out_ += "\r\n";
@@ -302,6 +359,8 @@ class Connection final : public ConnectionBase,
     }
     if (!keep_alive_) out_ += "\r\nConnection: close";
     out_ += "\r\n\r\n";
+    if (streams) return BeginStream();
+    watch_ = nullptr;
     const bool with_body = !head_ && response_.status != 204 && response_.status != 304;
     const std::array<asio::const_buffer, 2> buffers = {
         asio::buffer(out_), with_body ? asio::buffer(body) : asio::const_buffer()};
@@ -314,6 +373,69 @@ class Connection final : public ConnectionBase,
                       });
   }
 
+  // `out_` holds the head. What is said at once leaves with it.
+  void BeginStream() {
+    body_stream_ = std::move(response_.stream);
+    answering_ = this->shared_from_this();
+    writing_ = true;
+    Expect(Phase::kStreaming, loop_.options().write_timeout_ms);
+    body_stream_->OnOpen(*this);
+    if (ended_) return Drop();
+    StreamNext();
+    if (buffer_.size() == 0) Read();
+  }
+
+  void StreamNext() {
+    if (body_stream_ == nullptr) return;  // Dropped.
+    text_.clear();
+    const bool goes_on = body_stream_->TakeText(text_);
+    AppendChunk(text_);
+    if (!goes_on && chunked_) out_ += "0\r\n\r\n";
+    if (out_.empty() && goes_on) {
+      writing_ = false;
+      return Expect(Phase::kStreaming, loop_.options().ping_interval_ms);
+    }
+    writing_ = true;
+    Expect(Phase::kStreaming, loop_.options().write_timeout_ms);
+    asio::async_write(*stream_, asio::buffer(out_),
+                      [me = this->shared_from_this(), goes_on](ErrorCode error, std::size_t) {
+                        me->out_.clear();
+                        if (error || !me->Lowest().is_open()) return me->Drop();
+                        if (goes_on) return me->StreamNext();
+                        me->EndStream();
+                      });
+  }
+
+  void AppendChunk(std::string_view text) {
+    if (text.empty()) return;
+    if (!chunked_) {
+      out_ += text;
+      return;
+    }
+    char digits[24];
+    out_.append(digits, std::to_chars(digits, digits + sizeof digits, text.size(), 16).ptr);
+    out_ += "\r\n";
+    out_ += text;
+    out_ += "\r\n";
+  }
+
+  void EndStream() {
+    const auto self = std::move(answering_);
+    writing_ = false;
+    watch_ = nullptr;
+    if (const auto body = std::move(body_stream_)) body->OnClosed();
+    phase_ = Phase::kWriting;
+    if (keep_alive_ && !draining_) return NextRequest();
+    Linger();
+  }
+
+  void CheckStream() {
+    if (writing_) return Drop();  // Nothing got through for so long: it never reads.
+    // A comment: keeps the connection open, and tells whether there still is one.
+    AppendChunk(":\n\n");
+    StreamNext();
+  }
+
   // Closing with unread bytes would reset the connection and lose the answer on its way.
   void Linger() {
     Expect(Phase::kClosing, 2'000);
@@ -322,9 +444,11 @@ class Connection final : public ConnectionBase,
     Discard();
   }
   void Discard() {
+    if (std::exchange(reading_, true)) return;  // Its end comes here again.
     buffer_.consume(buffer_.size());
     Lowest().async_read_some(buffer_.prepare(kReadBytes),
                              [self = this->shared_from_this()](ErrorCode error, std::size_t) {
+                               self->reading_ = false;
                                if (error) return self->Drop();
                                self->Discard();
                              });
@@ -442,9 +566,11 @@ class Connection final : public ConnectionBase,
   std::optional<WebSocketOf<Stream>> socket_;
   beast::flat_buffer buffer_;
   std::optional<Parser> parser_;
-  std::string peer_, out_;
+  std::string peer_, out_, text_;
   HttpResponse response_;
   std::shared_ptr<Connection> answering_;  // Itself, while nothing else keeps it.
+  std::shared_ptr<ClientWatch> watch_;         // Of the request that is answered.
+  std::shared_ptr<StreamHandler> body_stream_;
   std::shared_ptr<SocketHandler> handler_;
   std::shared_ptr<const std::string> message_;
   beast::websocket::close_reason close_reason_;
@@ -452,6 +578,7 @@ class Connection final : public ConnectionBase,
   int hosts_ = 0;
   Phase phase_ = Phase::kIdle;
   bool keep_alive_ = true, head_ = false, continued_ = false, draining_ = false, opened_ = false;
+  bool reading_ = false, ended_ = false, chunked_ = true;
   bool writing_ = false, closing_ = false, close_sent_ = false, pinging_ = false,
        ping_waits_ = false;
 };

@@ -40,25 +40,8 @@ std::string PathText(const StateMutation& mutation) {
 }
 
 void AppendMutation(std::string& out, const StateMutation& mutation) {
-  const bool sets = mutation.operation == StateMutation::Operation::kSet;
-  out += sets ? "{\"operation\":\"set\",\"key\":" : "{\"operation\":\"delete\",\"key\":";
-  AppendJsonString(out, mutation.key);
-  if (!mutation.path.empty()) {
-    out += ",\"path\":";
-    out += PathText(mutation);
-  }
-  if (sets) {
-    out += ",\"value\":";
-    // State holds JSON only; undefined would leave the member without a value.
-    if (mutation.value.is_undefined()) {
-      out += "null";
-    } else {
-      AppendJson(out, mutation.value);
-    }
-  }
-  out += ",\"revision\":";
-  AppendNumber(out, mutation.revision);
-  out += '}';
+  JsonBuilder json(out);
+  AppendMutationJson(json, mutation);
 }
 
 void AppendFiltered(std::string& out, const ValueObject& members, const KeyFilter& filter) {
@@ -146,10 +129,15 @@ std::string ErrorText(const std::string* request_id, std::string_view code,
 }
 
 std::string ResultJson(const RunResult& result, const KeyFilter& filter) {
-  if (!filter) return ToJson(result.ToValue());
+  std::string out;
+  if (!filter) {
+    result.AppendJson(out);
+    return out;
+  }
   RunResult cut = result;
   std::erase_if(cut.state_mutations, [&](const auto& m) { return !filter(m.key); });
-  return ToJson(cut.ToValue());
+  cut.AppendJson(out);
+  return out;
 }
 
 Value RunRecordToValue(const RunRecord& record, const KeyFilter& filter) {

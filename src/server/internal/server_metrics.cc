@@ -10,8 +10,6 @@
 namespace nexus::internal {
 namespace {
 
-constexpr std::size_t kNamesMax = 1'000;
-
 void Head(std::string& out, const char* name, const char* type, const char* help) {
   fmt::format_to(std::back_inserter(out), "# HELP {} {}\n# TYPE {} {}\n", name, help, name, type);
 }
@@ -65,9 +63,9 @@ void ServerMetrics::CountRun(const std::string& panel_id, const RunResult& resul
     if (static_cast<double>(metrics.duration_us) <= kBounds[i] * 1e6) ++figures.buckets[i];
   }
   for (const auto& [name, count] : metrics.host_calls) {
-    if (calls_.size() < kNamesMax || calls_.contains(name)) calls_[name] += count;
+    calls_[name] += count;
   }
-  if (result.error) ++errors_[std::string(RunErrorCodeName(result.error->code))];
+  if (result.error) ++errors_[RunErrorCodeName(result.error->code)];
 }
 
 std::uint64_t ServerMetrics::cache_hits_permille() const {

@@ -41,7 +41,8 @@ class ServerMetrics {
       cache_hits_{0}, runs_{0};
   mutable std::mutex mutex_;
   std::map<std::string, PanelFigures, std::less<>> panels_;           // guarded by mutex_
-  std::map<std::string, std::uint64_t, std::less<>> calls_, errors_;  // guarded by mutex_
+  // Names of code, so there are few and they live as long as the program.
+  std::map<std::string_view, std::uint64_t> calls_, errors_;  // guarded by mutex_
 };
 
 }  // namespace nexus::internal

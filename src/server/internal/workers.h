@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/thread.h"
+
 namespace nexus::internal {
 
 /// Thread-safe.
@@ -46,6 +48,7 @@ class Workers {
 
  private:
   void Work() {
+    NameThisThread("server-worker");
     std::unique_lock lock(mutex_);
     while (true) {
       ready_.wait(lock, [this] { return stop_ || !jobs_.empty(); });

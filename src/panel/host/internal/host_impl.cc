@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "panel/host/internal/handler_program.h"
 #include "panel/nxml/nxml.h"
 
@@ -44,7 +45,12 @@ Status HostImpl::Open() {
   }
   const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
   const unsigned count = options_.workers != 0 ? options_.workers : cores;
-  for (unsigned i = 0; i < count; ++i) workers_.emplace_back([this] { services_->queue.Work(); });
+  for (unsigned i = 0; i < count; ++i) {
+    workers_.emplace_back([this] {
+      NameThisThread("panel-worker");
+      services_->queue.Work();
+    });
+  }
   for (StoredPanel& panel : stored) ReopenPanel(std::move(panel));
   return {};
 }
@@ -191,11 +197,10 @@ void HostImpl::ReopenPanel(StoredPanel stored) {
   if (!loaded) return fail(loaded.error().message());
   auto panel = std::make_shared<LivePanel>(services_, *std::move(loaded), stored.owner,
                                            stored.created_unix_ms);
-  if (!stored.loss.empty()) {
+  if (const std::string loss = panel->Restore(std::move(stored)); !loss.empty()) {
     const std::lock_guard lock(panels_mutex_);
-    problems_.push_back("panel " + id + ": " + stored.loss);
+    problems_.push_back("panel " + id + ": " + loss);
   }
-  panel->Restore(std::move(stored));
   {
     const std::lock_guard lock(panels_mutex_);
     panels_.emplace(id, panel);
@@ -271,8 +276,6 @@ void HostImpl::WaitForIdle(std::int64_t wait_ms) {
 
 void HostImpl::Drain(std::int64_t wait_ms) {
   services_->draining = true;
-  WaitForIdle(wait_ms);
-  for (const auto& [id, panel] : panels_) panel->StoreSuspended();
   WaitForIdle(wait_ms);
 }
 

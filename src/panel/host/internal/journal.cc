@@ -1,18 +1,17 @@
 #include "panel/host/internal/journal.h"
 
 #include <algorithm>
-#include <map>
 #include <utility>
 
 #include "base/check.h"
 #include "base/codec.h"
-#include "base/hash.h"
 #include "base/log.h"
+#include "base/thread.h"
+#include "panel/host/internal/journal_schema.h"
+#include "panel/host/internal/journal_seal.h"
 
 namespace nexus::internal {
 namespace {
-
-constexpr std::size_t kChecksumBytes = 8;
 
 // The WAL is copied into the file every so many pages: rarely, because it costs two syncs.
 constexpr const char* kSettings = R"(
@@ -23,63 +22,37 @@ PRAGMA temp_store = MEMORY;
 PRAGMA mmap_size = 0;
 )";
 
-constexpr const char* kSchema = R"(
-CREATE TABLE IF NOT EXISTS panels (
-  number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, owner TEXT NOT NULL, source TEXT NOT NULL,
-  created_ms INTEGER NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS journal (
-  seq INTEGER PRIMARY KEY, panel INTEGER NOT NULL, revision INTEGER NOT NULL, body BLOB NOT NULL)
-  STRICT;
-CREATE TABLE IF NOT EXISTS checkpoints (
-  panel INTEGER NOT NULL, revision INTEGER NOT NULL, seq INTEGER NOT NULL, state BLOB NOT NULL,
-  PRIMARY KEY (panel, revision)) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS runs (
-  run_id TEXT PRIMARY KEY, panel INTEGER NOT NULL, body BLOB NOT NULL) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS triggers (
-  panel INTEGER NOT NULL, trigger INTEGER NOT NULL, last_ms INTEGER NOT NULL,
-  PRIMARY KEY (panel, trigger)) STRICT, WITHOUT ROWID;
-)";
+constexpr std::int64_t kNoRow = 0;
 
-// Bound to its place, so that a row that was moved or copied is found out too.
-std::string Checksum(std::uint64_t panel, std::uint64_t revision, std::string_view bytes) {
-  Sha256 hash;
-  std::string place;
-  AppendVarint(place, panel);
-  AppendVarint(place, revision & 0xffffffff);
-  AppendVarint(place, revision >> 32);
-  return hash.UpdatePart(place).UpdatePart(bytes).Finish().substr(0, kChecksumBytes);
+// Ascending rows as differences.
+std::string EncodeRows(const std::vector<std::int64_t>& rows) {
+  std::string out;
+  std::int64_t last = 0;
+  for (const std::int64_t row : rows) {
+    AppendWide(out, static_cast<std::uint64_t>(row - last));
+    last = row;
+  }
+  return out;
 }
 
-std::string Sealed(std::uint64_t panel, std::uint64_t revision, std::string_view bytes) {
-  std::string sealed = Checksum(panel, revision, bytes);
-  sealed.append(bytes);
-  return sealed;
-}
-
-std::optional<std::string_view> Opened(std::uint64_t panel, std::uint64_t revision,
-                                       std::string_view sealed) {
-  if (sealed.size() < kChecksumBytes) return std::nullopt;
-  const std::string_view bytes = sealed.substr(kChecksumBytes);
-  if (Checksum(panel, revision, bytes) != sealed.substr(0, kChecksumBytes)) return std::nullopt;
-  return bytes;
-}
-
-Result<JournalRecord> OpenRecord(std::uint32_t panel, std::uint64_t revision,
-                                 std::string_view sealed) {
-  const auto bytes = Opened(panel, revision, sealed);
-  if (!bytes) return Fail(Code::kDataLoss, "journal record: its checksum does not match");
-  NEXUS_TRY(JournalRecord record, DecodeRecord(*bytes));
-  if (record.revision != revision) return Fail(Code::kDataLoss, "journal record: misplaced");
-  return record;
+void DecodeRows(std::string_view bytes, std::vector<std::int64_t>& rows) {
+  FieldReader fields{bytes};
+  std::uint64_t row = 0;
+  while (!fields.rest.empty()) {
+    row += fields.Wide();
+    if (!fields.ok) return;
+    rows.push_back(static_cast<std::int64_t>(row));
+  }
 }
 
 }  // namespace
 
 struct Journal::Statements {
   SqliteStatement begin, commit, rollback;
-  SqliteStatement append, checkpoint, trim_records, trim_checkpoints;
-  SqliteStatement put_panel, remove_panel, remove_records, remove_checkpoints, remove_runs;
-  SqliteStatement remove_triggers, put_run, remove_run, put_trigger;
+  SqliteStatement append, checkpoint, put_chunk, old_chunks, remove_chunks, remove_record;
+  SqliteStatement trim_checkpoints, put_panel, remove_panel, remove_checkpoints, remove_runs;
+  SqliteStatement remove_triggers, put_run, remove_run, put_trigger, put_answer, remove_answers;
+  SqliteStatement remove_all_answers, copy_damaged, remove_damaged;
 };
 
 Journal::Journal(SqliteFile writer, SqliteFile reader, std::function<std::int64_t()> pages_max)
@@ -91,7 +64,7 @@ Result<std::unique_ptr<Journal>> Journal::Open(const std::filesystem::path& file
   NEXUS_TRY_STATUS(writer.Execute(kSettings));
   NEXUS_TRY_STATUS(
       writer.Execute(synced ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = OFF"));
-  NEXUS_TRY_STATUS(writer.Execute(kSchema));
+  NEXUS_TRY_STATUS(UpgradeJournalSchema(writer));
   NEXUS_TRY(SqliteFile reader, SqliteFile::Open(file.string()));
   std::unique_ptr<Journal> journal(
       new Journal(std::move(writer), std::move(reader), std::move(pages_max)));
@@ -111,24 +84,39 @@ Journal::~Journal() {
 }
 
 Status Journal::Prepare() {
+  // Rows are counted here, because SQLite would give the number of a removed last row out again,
+  // and a checkpoint says with one what is older than itself.
+  NEXUS_TRY(SqliteStatement newest,
+            writer_.Prepare("SELECT max(coalesce((SELECT max(seq) FROM journal), 0), "
+                            "coalesce((SELECT max(seq) FROM checkpoints), 0))"));
+  NEXUS_TRY(const bool any, newest.Reset().Step(writer_));
+  newest_row_ = any ? newest.Integer(0) : 0;
   const auto prepare = [this](const char* sql) { return writer_.Prepare(sql); };
   NEXUS_TRY(SqliteStatement begin, prepare("BEGIN IMMEDIATE"));
   NEXUS_TRY(SqliteStatement commit, prepare("COMMIT"));
   NEXUS_TRY(SqliteStatement rollback, prepare("ROLLBACK"));
   NEXUS_TRY(SqliteStatement append,
-            prepare("INSERT INTO journal (panel, revision, body) VALUES (?, ?, ?)"));
+            prepare("INSERT INTO journal (seq, panel, revision, body) VALUES (?, ?, ?, ?)"));
   NEXUS_TRY(SqliteStatement checkpoint,
             prepare("INSERT OR REPLACE INTO checkpoints (panel, revision, seq, state) VALUES "
-                    "(?, ?, (SELECT coalesce(max(seq), 0) FROM journal), ?)"));
-  NEXUS_TRY(SqliteStatement trim_records,
-            prepare("DELETE FROM journal WHERE panel = ? AND revision <= ?"));
+                    "(?, ?, ?, ?)"));
+  NEXUS_TRY(SqliteStatement put_chunk,
+            prepare("INSERT OR REPLACE INTO chunks (panel, revision, seq, rows) VALUES "
+                    "(?, ?, ?, ?)"));
+  NEXUS_TRY(SqliteStatement old_chunks,
+            prepare("SELECT rows FROM chunks WHERE panel = ? AND revision <= ?"));
+  NEXUS_TRY(SqliteStatement remove_chunks,
+            prepare("DELETE FROM chunks WHERE panel = ? AND revision <= ?"));
+  // By its row, and only what is meant: a chunk might be damaged.
+  NEXUS_TRY(SqliteStatement remove_record,
+            prepare("DELETE FROM journal WHERE seq = ? AND panel = ? AND revision <= ?"));
   NEXUS_TRY(SqliteStatement trim_checkpoints,
-            prepare("DELETE FROM checkpoints WHERE panel = ? AND revision < ?"));
+            prepare("DELETE FROM checkpoints WHERE panel = ?1 AND revision < (SELECT "
+                    "max(revision) FROM checkpoints WHERE panel = ?1 AND revision <= ?2)"));
   NEXUS_TRY(SqliteStatement put_panel,
             prepare("INSERT INTO panels (number, id, owner, source, created_ms) VALUES "
                     "(?, ?, ?, ?, ?) ON CONFLICT (number) DO UPDATE SET source = excluded.source"));
   NEXUS_TRY(SqliteStatement remove_panel, prepare("DELETE FROM panels WHERE number = ?"));
-  NEXUS_TRY(SqliteStatement remove_records, prepare("DELETE FROM journal WHERE panel = ?"));
   NEXUS_TRY(SqliteStatement remove_checkpoints, prepare("DELETE FROM checkpoints WHERE panel = ?"));
   NEXUS_TRY(SqliteStatement remove_runs, prepare("DELETE FROM runs WHERE panel = ?"));
   NEXUS_TRY(SqliteStatement remove_triggers, prepare("DELETE FROM triggers WHERE panel = ?"));
@@ -137,12 +125,39 @@ Status Journal::Prepare() {
   NEXUS_TRY(SqliteStatement remove_run, prepare("DELETE FROM runs WHERE run_id = ?"));
   NEXUS_TRY(SqliteStatement put_trigger,
             prepare("INSERT OR REPLACE INTO triggers (panel, trigger, last_ms) VALUES (?, ?, ?)"));
-  statements_ = std::make_unique<Statements>(
-      Statements{std::move(begin), std::move(commit), std::move(rollback), std::move(append),
-                 std::move(checkpoint), std::move(trim_records), std::move(trim_checkpoints),
-                 std::move(put_panel), std::move(remove_panel), std::move(remove_records),
-                 std::move(remove_checkpoints), std::move(remove_runs), std::move(remove_triggers),
-                 std::move(put_run), std::move(remove_run), std::move(put_trigger)});
+  NEXUS_TRY(SqliteStatement put_answer,
+            prepare("INSERT INTO answers (run_id, number, panel, body) VALUES (?, ?, ?, ?)"));
+  NEXUS_TRY(SqliteStatement remove_answers,
+            prepare("DELETE FROM answers WHERE run_id = ? AND number <= ?"));
+  NEXUS_TRY(SqliteStatement remove_all_answers, prepare("DELETE FROM answers WHERE panel = ?"));
+  NEXUS_TRY(SqliteStatement copy_damaged,
+            prepare("INSERT OR REPLACE INTO damaged SELECT seq, panel, revision, body FROM journal "
+                    "WHERE seq > ? AND panel = ?"));
+  NEXUS_TRY(SqliteStatement remove_damaged,
+            prepare("DELETE FROM journal WHERE seq > ? AND panel = ?"));
+  statements_ = std::make_unique<Statements>(Statements{std::move(begin),
+                                                        std::move(commit),
+                                                        std::move(rollback),
+                                                        std::move(append),
+                                                        std::move(checkpoint),
+                                                        std::move(put_chunk),
+                                                        std::move(old_chunks),
+                                                        std::move(remove_chunks),
+                                                        std::move(remove_record),
+                                                        std::move(trim_checkpoints),
+                                                        std::move(put_panel),
+                                                        std::move(remove_panel),
+                                                        std::move(remove_checkpoints),
+                                                        std::move(remove_runs),
+                                                        std::move(remove_triggers),
+                                                        std::move(put_run),
+                                                        std::move(remove_run),
+                                                        std::move(put_trigger),
+                                                        std::move(put_answer),
+                                                        std::move(remove_answers),
+                                                        std::move(remove_all_answers),
+                                                        std::move(copy_damaged),
+                                                        std::move(remove_damaged)});
   return {};
 }
 
@@ -156,6 +171,7 @@ std::shared_ptr<JournalLane> Journal::NewLane() {
 std::shared_ptr<JournalLane> Journal::LaneOf(const StoredPanel& panel) {
   auto lane = std::make_shared<JournalLane>();
   lane->panel = panel.number;
+  lane->rows = panel.rows;
   return lane;
 }
 
@@ -172,6 +188,7 @@ Status Journal::Health() const {
 }
 
 void Journal::Loop() {
+  NameThisThread("journal");
   std::vector<JournalEntry> batch;
   while (true) {
     {
@@ -233,22 +250,28 @@ Status Journal::Write(const std::vector<JournalEntry>& batch, const std::vector<
   for (std::size_t i = 0; status && i < batch.size(); ++i) {
     if (refused[i]) continue;
     for (const JournalWrite& write : batch[i].writes) {
-      status = WriteOne(batch[i].lane->panel, write);
+      status = WriteOne(*batch[i].lane, write);
       if (!status) break;
     }
   }
   if (status) status = run(s.commit);
   if (status) {
     commits_.Add();
+    for (const auto& [lane, row] : uncommitted_) {
+      row == kNoRow ? lane->rows.clear() : lane->rows.push_back(row);
+    }
+    uncommitted_.clear();
     return {};
   }
+  uncommitted_.clear();
   // SQLite may have rolled back by itself; that this then fails says nothing new.
   (void)s.rollback.Reset().Step(writer_);
   s.rollback.Reset();
   return status;
 }
 
-Status Journal::WriteOne(std::uint32_t panel, const JournalWrite& write) {
+Status Journal::WriteOne(JournalLane& lane, const JournalWrite& write) {
+  const std::uint32_t panel = lane.panel;
   Statements& s = *statements_;
   const auto step = [this](SqliteStatement& statement) -> Status {
     auto done = statement.Step(writer_);
@@ -260,21 +283,15 @@ Status Journal::WriteOne(std::uint32_t panel, const JournalWrite& write) {
   const auto signed64 = [](std::uint64_t n) { return static_cast<std::int64_t>(n); };
   if (const auto* record = std::get_if<AppendRecord>(&write)) {
     records_.Add();
+    uncommitted_.emplace_back(&lane, ++newest_row_);
     return step(s.append.Reset()
-                    .Bind(1, number)
-                    .Bind(2, signed64(record->revision))
-                    .BindBlob(3, Sealed(panel, record->revision, record->body)));
+                    .Bind(1, newest_row_)
+                    .Bind(2, number)
+                    .Bind(3, signed64(record->revision))
+                    .BindBlob(4, record->sealed));
   }
   if (const auto* checkpoint = std::get_if<PutCheckpoint>(&write)) {
-    NEXUS_TRY_STATUS(
-        step(s.checkpoint.Reset()
-                 .Bind(1, number)
-                 .Bind(2, signed64(checkpoint->revision))
-                 .BindBlob(3, Sealed(panel, checkpoint->revision, checkpoint->state))));
-    if (checkpoint->keep_after == 0) return {};
-    const std::int64_t keep = signed64(checkpoint->keep_after);
-    NEXUS_TRY_STATUS(step(s.trim_records.Reset().Bind(1, number).Bind(2, keep)));
-    return step(s.trim_checkpoints.Reset().Bind(1, number).Bind(2, keep));
+    return WriteCheckpoint(lane, *checkpoint);
   }
   if (const auto* put = std::get_if<PutPanel>(&write)) {
     return step(s.put_panel.Reset()
@@ -285,20 +302,35 @@ Status Journal::WriteOne(std::uint32_t panel, const JournalWrite& write) {
                     .Bind(5, put->created_unix_ms));
   }
   if (std::holds_alternative<RemovePanel>(write)) {
-    for (SqliteStatement* remove : {&s.remove_panel, &s.remove_records, &s.remove_checkpoints,
-                                    &s.remove_runs, &s.remove_triggers}) {
+    NEXUS_TRY_STATUS(DeleteRecords(lane, INT64_MAX));
+    for (SqliteStatement* remove : {&s.remove_panel, &s.remove_checkpoints, &s.remove_runs,
+                                    &s.remove_triggers, &s.remove_all_answers}) {
       NEXUS_TRY_STATUS(step(remove->Reset().Bind(1, number)));
     }
     return {};
   }
   if (const auto* run = std::get_if<PutRun>(&write)) {
-    return step(s.put_run.Reset()
-                    .Bind(1, run->run_id)
-                    .Bind(2, number)
-                    .BindBlob(3, Sealed(panel, 0, run->body)));
+    NEXUS_TRY_STATUS(step(s.put_run.Reset()
+                              .Bind(1, run->run_id)
+                              .Bind(2, number)
+                              .BindBlob(3, Sealed(panel, 0, run->body))));
+    if (run->answers_in == 0) return {};
+    return step(s.remove_answers.Reset().Bind(1, run->run_id).Bind(2, signed64(run->answers_in)));
   }
   if (const auto* run = std::get_if<RemoveRun>(&write)) {
-    return step(s.remove_run.Reset().Bind(1, run->run_id));
+    NEXUS_TRY_STATUS(step(s.remove_run.Reset().Bind(1, run->run_id)));
+    return step(s.remove_answers.Reset().Bind(1, run->run_id).Bind(2, INT64_MAX));
+  }
+  if (const auto* answer = std::get_if<PutAnswer>(&write)) {
+    return step(s.put_answer.Reset()
+                    .Bind(1, answer->run_id)
+                    .Bind(2, signed64(answer->number))
+                    .Bind(3, number)
+                    .BindBlob(4, Sealed(panel, answer->number, answer->body)));
+  }
+  if (const auto* aside = std::get_if<SetAside>(&write)) {
+    NEXUS_TRY_STATUS(step(s.copy_damaged.Reset().Bind(1, aside->after_row).Bind(2, number)));
+    return step(s.remove_damaged.Reset().Bind(1, aside->after_row).Bind(2, number));
   }
   const auto& trigger = std::get<PutTrigger>(write);
   return step(s.put_trigger.Reset()
@@ -307,103 +339,73 @@ Status Journal::WriteOne(std::uint32_t panel, const JournalWrite& write) {
                   .Bind(3, trigger.last_unix_ms));
 }
 
-Result<std::vector<StoredPanel>> Journal::Load() {
-  const std::lock_guard lock(reader_mutex_);
-  std::vector<StoredPanel> panels;
-  NEXUS_TRY(SqliteStatement all, reader_.Prepare("SELECT number, id, owner, source, created_ms "
-                                                 "FROM panels ORDER BY number"));
-  for (auto row = all.Step(reader_);; row = all.Step(reader_)) {
-    if (!row) return std::unexpected(row.error());
-    if (!*row) break;
-    StoredPanel& panel = panels.emplace_back();
-    panel.number = static_cast<std::uint32_t>(all.Integer(0));
-    panel.id = all.Text(1);
-    panel.owner = all.Text(2);
-    panel.source = all.Text(3);
-    panel.created_unix_ms = all.Integer(4);
-    panels_ = std::max(panels_, panel.number);
+// The state, and where the records since the last one are: so those can be found again without an
+// index of each.
+Status Journal::WriteCheckpoint(JournalLane& lane, const PutCheckpoint& checkpoint) {
+  Statements& s = *statements_;
+  const auto step = [this](SqliteStatement& statement) -> Status {
+    auto done = statement.Step(writer_);
+    statement.Reset();
+    if (!done) return std::unexpected(done.error());
+    return {};
+  };
+  const auto number = static_cast<std::int64_t>(lane.panel);
+  const auto revision = static_cast<std::int64_t>(checkpoint.revision);
+  NEXUS_TRY_STATUS(
+      step(s.checkpoint.Reset()
+               .Bind(1, number)
+               .Bind(2, revision)
+               .Bind(3, newest_row_)
+               .BindBlob(4, Sealed(lane.panel, checkpoint.revision, checkpoint.state))));
+  const std::string rows = EncodeRows(RowsOf(lane));
+  uncommitted_.emplace_back(&lane, kNoRow);
+  if (!rows.empty()) {
+    NEXUS_TRY_STATUS(step(s.put_chunk.Reset()
+                              .Bind(1, number)
+                              .Bind(2, revision)
+                              .Bind(3, newest_row_)
+                              .BindBlob(4, rows)));
   }
-  NEXUS_TRY_STATUS(LoadRecords(panels));
-  NEXUS_TRY(SqliteStatement runs,
-            reader_.Prepare("SELECT run_id, body FROM runs WHERE panel = ? ORDER BY run_id"));
-  NEXUS_TRY(SqliteStatement triggers,
-            reader_.Prepare("SELECT trigger, last_ms FROM triggers WHERE panel = ?"));
-  for (StoredPanel& panel : panels) {
-    const auto number = static_cast<std::int64_t>(panel.number);
-    runs.Reset().Bind(1, number);
-    for (auto row = runs.Step(reader_); row && *row; row = runs.Step(reader_)) {
-      const std::string sealed = runs.Text(1);
-      if (const auto body = Opened(panel.number, 0, sealed)) {
-        panel.runs.emplace_back(runs.Text(0), *body);
-      } else {
-        panel.loss += "suspended run " + runs.Text(0) + " is damaged and cannot go on; ";
-      }
-    }
-    triggers.Reset().Bind(1, number);
-    for (auto row = triggers.Step(reader_); row && *row; row = triggers.Step(reader_)) {
-      panel.triggers.emplace_back(static_cast<std::uint32_t>(triggers.Integer(0)),
-                                  triggers.Integer(1));
-    }
-  }
-  return panels;
+  if (checkpoint.keep_after == 0) return {};
+  const auto keep = static_cast<std::int64_t>(checkpoint.keep_after);
+  NEXUS_TRY_STATUS(DeleteRecords(lane, keep));
+  return step(s.trim_checkpoints.Reset().Bind(1, number).Bind(2, keep));
 }
 
-// The newest sound checkpoint of each panel, and in one pass the records behind it.
-Status Journal::LoadRecords(std::vector<StoredPanel>& panels) {
-  NEXUS_TRY(SqliteStatement newest,
-            reader_.Prepare("SELECT revision, seq, state FROM checkpoints WHERE panel = ? "
-                            "ORDER BY revision DESC"));
-  std::map<std::uint32_t, StoredPanel*> by_number;
-  std::int64_t first_seq = INT64_MAX;
-  for (StoredPanel& panel : panels) {
-    by_number[panel.number] = &panel;
-    newest.Reset().Bind(1, static_cast<std::int64_t>(panel.number));
-    std::int64_t seq = 0;
-    for (auto row = newest.Step(reader_); row && *row; row = newest.Step(reader_)) {
-      const auto revision = static_cast<std::uint64_t>(newest.Integer(0));
-      const std::string sealed = newest.Text(2);
-      const auto bytes = Opened(panel.number, revision, sealed);
-      Result<Value> state = bytes ? DecodeValue(*bytes) : Fail(Code::kDataLoss, "checksum");
-      if (state) {
-        panel.checkpoint_revision = revision;
-        panel.checkpoint = *std::move(state);
-        seq = newest.Integer(1);
-        break;
-      }
-      Log(Severity::kError, "checkpoint damaged",
-          {{"panel", panel.id}, {"revision", static_cast<double>(revision)}});
-    }
-    first_seq = std::min(first_seq, seq);
-  }
-  NEXUS_TRY(
-      SqliteStatement records,
-      reader_.Prepare("SELECT panel, revision, body FROM journal WHERE seq > ? ORDER BY seq"));
-  records.Reset().Bind(1, first_seq);
-  while (!panels.empty()) {
-    auto row = records.Step(reader_);
-    if (!row) {
-      for (StoredPanel& panel : panels) panel.loss += row.error().message() + "; ";
-      break;
-    }
+// Whole chunks of them; INT64_MAX: all.
+Status Journal::DeleteRecords(JournalLane& lane, std::int64_t up_to_revision) {
+  Statements& s = *statements_;
+  const auto number = static_cast<std::int64_t>(lane.panel);
+  std::vector<std::int64_t> rows;
+  if (up_to_revision == INT64_MAX) rows = RowsOf(lane);
+  s.old_chunks.Reset().Bind(1, number).Bind(2, up_to_revision);
+  for (auto row = s.old_chunks.Step(writer_);; row = s.old_chunks.Step(writer_)) {
+    if (!row) return std::unexpected(row.error());
     if (!*row) break;
-    const auto found = by_number.find(static_cast<std::uint32_t>(records.Integer(0)));
-    const auto revision = static_cast<std::uint64_t>(records.Integer(1));
-    if (found == by_number.end() || !found->second->loss.empty()) continue;
-    StoredPanel& panel = *found->second;
-    if (revision < panel.checkpoint_revision) continue;
-    Result<JournalRecord> record = OpenRecord(panel.number, revision, records.Text(2));
-    const std::uint64_t last =
-        panel.records.empty() ? panel.checkpoint_revision : panel.records.back().revision;
-    if (!record || revision - record->mutations.size() > last) {
-      panel.loss = "everything after revision " + std::to_string(last) +
-                   " is lost: " + (record ? "the journal has a gap" : record.error().message()) +
-                   "; ";
-      continue;
-    }
-    if (revision == panel.checkpoint_revision && !record->mutations.empty()) continue;
-    panel.records.push_back(*std::move(record));
+    const std::string chunk = s.old_chunks.Text(0);
+    DecodeRows(chunk, rows);
   }
+  s.old_chunks.Reset();
+  for (const std::int64_t row : rows) {
+    s.remove_record.Reset().Bind(1, row).Bind(2, number).Bind(3, up_to_revision);
+    if (auto done = s.remove_record.Step(writer_); !done) return std::unexpected(done.error());
+  }
+  s.remove_record.Reset();
+  s.remove_chunks.Reset().Bind(1, number).Bind(2, up_to_revision);
+  auto done = s.remove_chunks.Step(writer_);
+  s.remove_chunks.Reset();
+  if (!done) return std::unexpected(done.error());
   return {};
+}
+
+// Those of the open transaction too.
+std::vector<std::int64_t> Journal::RowsOf(const JournalLane& lane) const {
+  std::vector<std::int64_t> rows = lane.rows;
+  for (const auto& [of, row] : uncommitted_) {
+    if (of != &lane) continue;
+    row == kNoRow ? rows.clear() : rows.push_back(row);
+  }
+  return rows;
 }
 
 Result<std::vector<JournalRecord>> Journal::Records(std::uint32_t panel, std::uint64_t after,
@@ -444,18 +446,25 @@ Result<std::optional<std::pair<std::uint64_t, Value>>> Journal::CheckpointAt(
   const std::lock_guard lock(reader_mutex_);
   NEXUS_TRY(SqliteStatement select,
             reader_.Prepare("SELECT revision, state FROM checkpoints WHERE panel = ? AND "
-                            "revision <= ? ORDER BY revision DESC LIMIT 1"));
+                            "revision <= ? ORDER BY revision DESC"));
   select.Reset().Bind(1, static_cast<std::int64_t>(panel));
   select.Bind(2, static_cast<std::int64_t>(revision));
-  NEXUS_TRY(const bool any, select.Step(reader_));
   std::optional<std::pair<std::uint64_t, Value>> found;
-  if (!any) return found;
-  const auto at = static_cast<std::uint64_t>(select.Integer(0));
-  const std::string sealed = select.Text(1);
-  const auto bytes = Opened(panel, at, sealed);
-  if (!bytes) return Fail(Code::kDataLoss, "checkpoint: its checksum does not match");
-  NEXUS_TRY(Value state, DecodeValue(*bytes));
-  found.emplace(at, std::move(state));
+  bool damaged = false;
+  while (true) {
+    NEXUS_TRY(const bool any, select.Step(reader_));
+    if (!any) break;
+    const auto at = static_cast<std::uint64_t>(select.Integer(0));
+    const std::string sealed = select.Text(1);
+    const auto bytes = Opened(panel, at, sealed);
+    Result<Value> state = bytes ? DecodeValue(*bytes) : Fail(Code::kDataLoss, "checksum");
+    if (state) {
+      found.emplace(at, *std::move(state));
+      return found;
+    }
+    damaged = true;  // The one before it does as well.
+  }
+  if (damaged) return Fail(Code::kDataLoss, "checkpoint: its checksum does not match");
   return found;
 }
 

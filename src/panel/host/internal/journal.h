@@ -31,17 +31,18 @@ namespace nexus::internal {
 struct JournalLane {
   std::uint32_t panel = 0;
   std::atomic<std::uint64_t> epoch{1};
+  std::vector<std::int64_t> rows;  ///< Of records since the newest checkpoint. Journal's thread.
 };
 
 // What an entry may write.
 struct AppendRecord {
   std::uint64_t revision = 0;
-  std::string body;
+  std::string sealed;  ///< Seal of EncodeRecord: made where the record is, not on the one thread.
 };
 struct PutCheckpoint {
   std::uint64_t revision = 0;
   std::string state;         ///< EncodeValue of the state object.
-  std::uint64_t keep_after;  ///< Records up to this revision, and checkpoints below it, may go.
+  std::uint64_t keep_after;  ///< Nobody asks for a revision below this one any more; 0: all stay.
 };
 struct PutPanel {
   std::string id, owner, source;
@@ -52,16 +53,29 @@ struct RemovePanel {};
 struct PutRun {
   std::string run_id;
   std::string body;
+  std::uint64_t answers_in = 0;  ///< Answers up to this number are in the body: their rows go.
 };
+/// With its answers.
 struct RemoveRun {
   std::string run_id;
+};
+/// What a call of a suspended run was answered, before the run sees it.
+struct PutAnswer {
+  std::string run_id;
+  std::uint64_t number = 0;  ///< Counts the run's answers from 1: the order of delivery.
+  std::string body;
+};
+/// Records from this row on cannot be used: out of the way with them, so that what is written after
+/// them can.
+struct SetAside {
+  std::int64_t after_row = 0;
 };
 struct PutTrigger {
   std::uint32_t trigger = 0;
   std::int64_t last_unix_ms = 0;
 };
-using JournalWrite =
-    std::variant<AppendRecord, PutCheckpoint, PutPanel, RemovePanel, PutRun, RemoveRun, PutTrigger>;
+using JournalWrite = std::variant<AppendRecord, PutCheckpoint, PutPanel, RemovePanel, PutRun,
+                                  RemoveRun, PutAnswer, SetAside, PutTrigger>;
 
 struct JournalEntry {
   std::shared_ptr<JournalLane> lane;
@@ -72,6 +86,14 @@ struct JournalEntry {
   std::move_only_function<void(Status)> done;
 };
 
+struct StoredRun {
+  std::string id;
+  std::string body;                                            ///< "" : damaged.
+  std::vector<std::pair<std::uint64_t, std::string>> answers;  ///< Number, body; in order.
+  std::uint64_t answers_max = 0;  ///< The highest number, of damaged answers too.
+  bool answers_end = false;       ///< Behind `answers` stood one that is damaged.
+};
+
 /// What a panel is reopened from.
 struct StoredPanel {
   std::uint32_t number = 0;
@@ -79,10 +101,14 @@ struct StoredPanel {
   std::int64_t created_unix_ms = 0;
   std::uint64_t checkpoint_revision = 0;
   std::optional<Value> checkpoint;
+  std::int64_t checkpoint_row = 0;     ///< Of the newest record before it.
   std::vector<JournalRecord> records;  ///< After the checkpoint, in order, without gaps.
-  std::vector<std::pair<std::string, std::string>> runs;  ///< Id, body of each suspended run.
+  std::vector<std::int64_t> rows;      ///< Of all records after the checkpoint.
+  std::int64_t sound_row = 0;          ///< Of the last of `records`.
+  std::vector<StoredRun> runs;
   std::vector<std::pair<std::uint32_t, std::int64_t>> triggers;
-  std::string loss;  ///< What could not be recovered; "" : all is there.
+  bool initial_lost = false;  ///< No checkpoint is sound: values given at mounting are gone.
+  std::string loss;           ///< What could not be recovered; "" : all is there.
 };
 
 class Journal {
@@ -120,14 +146,24 @@ class Journal {
   void Loop();
   void WriteBatch(std::vector<JournalEntry>& batch);
   Status Write(const std::vector<JournalEntry>& batch, const std::vector<bool>& refused);
-  Status WriteOne(std::uint32_t panel, const JournalWrite& write);
+  Status WriteOne(JournalLane& lane, const JournalWrite& write);
+  Status WriteCheckpoint(JournalLane& lane, const PutCheckpoint& checkpoint);
+  Status DeleteRecords(JournalLane& lane, std::int64_t up_to_revision);
+  std::vector<std::int64_t> RowsOf(const JournalLane& lane) const;
+  Status LoadCheckpoint(StoredPanel& panel);
   Status LoadRecords(std::vector<StoredPanel>& panels);
+  Status LoadRuns(std::vector<StoredPanel>& panels);
+  Status LoadTriggers(std::vector<StoredPanel>& panels);
 
   SqliteFile writer_;
   SqliteFile reader_;
   const std::function<std::int64_t()> pages_max_;
   std::int64_t pages_limit_ = 0;
   std::unique_ptr<Statements> statements_;
+  std::int64_t newest_row_ = 0;  ///< Journal's thread.
+  /// What the open transaction does to the rows of its lanes: a new one, or kNoRow when a
+  /// checkpoint begins anew.
+  std::vector<std::pair<JournalLane*, std::int64_t>> uncommitted_;
   std::mutex reader_mutex_;
 
   mutable std::mutex mutex_;

@@ -8,19 +8,9 @@
 namespace nexus::internal {
 namespace {
 
-constexpr std::uint64_t kVersion = 1;
+constexpr std::uint64_t kVersion = 2;
 // Of one record, decoded: far above what a run's limits allow, far below what would hurt.
 constexpr std::uint64_t kNodesMax = 4'000'000;
-
-void AppendWide(std::string& out, std::uint64_t n) {
-  AppendVarint(out, n & 0xffffffff);
-  AppendVarint(out, n >> 32);
-}
-
-void AppendText(std::string& out, std::string_view text) {
-  AppendVarint(out, text.size());
-  out.append(text);
-}
 
 Status AppendMutation(const StateMutation& mutation, std::string& out) {
   out += mutation.operation == StateMutation::Operation::kSet ? 's' : 'd';
@@ -39,65 +29,25 @@ Status AppendMutation(const StateMutation& mutation, std::string& out) {
   return EncodeValue(mutation.value, out);
 }
 
-// Reads fields off the front; after the first failure everything else fails too.
-struct Fields {
-  std::string_view rest;
-  bool ok = true;
-
-  std::uint64_t Number() {
-    std::uint64_t n = 0;
-    ok = ok && ReadVarint(rest, n);
-    return ok ? n : 0;
-  }
-  std::uint64_t Wide() {
-    const std::uint64_t low = Number();
-    return low | Number() << 32;
-  }
-  // A count of things that take at least a byte each.
-  std::size_t Count() {
-    const std::uint64_t n = Number();
-    ok = ok && n <= rest.size();
-    return ok ? static_cast<std::size_t>(n) : 0;
-  }
-  std::string Text() {
-    const std::size_t size = Count();
-    std::string text(rest.substr(0, size));
-    rest.remove_prefix(size);
-    return text;
-  }
-  char Byte() {
-    ok = ok && !rest.empty();
-    if (!ok) return 0;
-    const char byte = rest.front();
-    rest.remove_prefix(1);
-    return byte;
-  }
-  Value Decoded() {
-    if (!ok) return {};
-    Result<Value> value = DecodeValuePrefix(rest, kNodesMax);
-    ok = value.has_value();
-    return ok ? *std::move(value) : Value();
-  }
-  StateMutation Mutation() {
-    StateMutation mutation;
-    const char operation = Byte();
-    ok = ok && (operation == 's' || operation == 'd');
-    mutation.operation =
-        operation == 'd' ? StateMutation::Operation::kDelete : StateMutation::Operation::kSet;
-    mutation.key = Text();
-    for (std::size_t left = Count(); ok && left != 0; --left) {
-      const char kind = Byte();
-      if (kind == 'n') {
-        mutation.path.emplace_back(Text());
-      } else {
-        ok = ok && kind == 'i';
-        mutation.path.emplace_back(static_cast<std::uint32_t>(Number()));
-      }
+StateMutation ReadMutation(FieldReader& fields) {
+  StateMutation mutation;
+  const char operation = fields.Byte();
+  fields.ok = fields.ok && (operation == 's' || operation == 'd');
+  mutation.operation =
+      operation == 'd' ? StateMutation::Operation::kDelete : StateMutation::Operation::kSet;
+  mutation.key = fields.Text();
+  for (std::size_t left = fields.Count(); fields.ok && left != 0; --left) {
+    const char kind = fields.Byte();
+    if (kind == 'n') {
+      mutation.path.emplace_back(std::string(fields.Text()));
+    } else {
+      fields.ok = fields.ok && kind == 'i';
+      mutation.path.emplace_back(static_cast<std::uint32_t>(fields.Number()));
     }
-    if (operation == 's') mutation.value = Decoded();
-    return mutation;
   }
-};
+  if (operation == 's') mutation.value = fields.Decoded(kNodesMax);
+  return mutation;
+}
 
 RunStatus StatusFromName(std::string_view name) {
   for (const RunStatus status :
@@ -129,9 +79,43 @@ RunError ErrorFromValue(const Value& value) {
   return error;
 }
 
+Status AppendOutcome(const RunResult& outcome, std::string& out) {
+  AppendText(out, RunStatusName(outcome.status));
+  NEXUS_TRY_STATUS(EncodeValue(outcome.return_value, out));
+  NEXUS_TRY_STATUS(
+      EncodeValue(outcome.error ? RunErrorToValue(*outcome.error) : Value(nullptr), out));
+  AppendWide(out, outcome.metrics.duration_us);
+  AppendWide(out, outcome.metrics.cpu_us);
+  return {};
+}
+
+RunResult ReadOutcome(FieldReader& fields, const std::string& run_id) {
+  RunResult outcome;
+  outcome.run_id = run_id;
+  outcome.status = StatusFromName(fields.Text());
+  outcome.return_value = fields.Decoded(kNodesMax);
+  const Value error = fields.Decoded(kNodesMax);
+  if (error.As<ValueObject>() != nullptr) outcome.error = ErrorFromValue(error);
+  outcome.metrics.duration_us = fields.Wide();
+  outcome.metrics.cpu_us = fields.Wide();
+  return outcome;
+}
+
+// As the first version wrote it: one value.
+RunResult FirstOutcome(const Value& fields, const std::string& run_id) {
+  RunResult outcome;
+  outcome.run_id = run_id;
+  outcome.status = StatusFromName(fields.StringOr("status", ""));
+  if (const Value* value = fields.Find("returnValue")) outcome.return_value = *value;
+  if (const Value* error = fields.Find("error")) outcome.error = ErrorFromValue(*error);
+  outcome.metrics.duration_us = static_cast<std::uint64_t>(fields.NumberOr("durationUs", 0));
+  outcome.metrics.cpu_us = static_cast<std::uint64_t>(fields.NumberOr("cpuUs", 0));
+  return outcome;
+}
+
 }  // namespace
 
-Status EncodeRecord(const JournalRecord& record, std::string& out) {
+Status EncodeRecord(const RecordParts& record, std::string& out) {
   AppendVarint(out, kVersion);
   AppendWide(out, record.revision);
   AppendWide(out, static_cast<std::uint64_t>(record.unix_ms));
@@ -148,16 +132,18 @@ Status EncodeRecord(const JournalRecord& record, std::string& out) {
     AppendText(out, event.name);
     NEXUS_TRY_STATUS(EncodeValue(event.payload, out));
   }
-  out += record.finished ? 'f' : '-';
-  if (!record.finished) return {};
-  NEXUS_TRY_STATUS(EncodeValue(record.args, out));
-  return EncodeValue(record.outcome, out);
+  const bool finished = record.outcome != nullptr;
+  out += finished ? 'f' : '-';
+  if (!finished) return {};
+  NEXUS_TRY_STATUS(EncodeValue(*record.args, out));
+  return AppendOutcome(*record.outcome, out);
 }
 
 Result<JournalRecord> DecodeRecord(std::string_view bytes) {
-  Fields fields{bytes};
+  FieldReader fields{bytes};
   JournalRecord record;
-  if (fields.Number() != kVersion) {
+  const std::uint64_t version = fields.Number();
+  if (version == 0 || version > kVersion) {
     return Fail(Code::kDataLoss, "journal record: of another version than this program knows");
   }
   record.revision = fields.Wide();
@@ -168,46 +154,26 @@ Result<JournalRecord> DecodeRecord(std::string_view bytes) {
   record.idempotency_key = fields.Text();
   const std::size_t mutations = fields.Count();
   for (std::size_t i = 0; fields.ok && i < mutations; ++i) {
-    record.mutations.push_back(fields.Mutation());
+    record.mutations.push_back(ReadMutation(fields));
     record.mutations.back().revision = record.revision - (mutations - 1 - i);
   }
   for (std::size_t left = fields.Count(); fields.ok && left != 0; --left) {
     EmittedEvent event;
     event.name = fields.Text();
-    event.payload = fields.Decoded();
+    event.payload = fields.Decoded(kNodesMax);
     record.events.push_back(std::move(event));
   }
   const char finished = fields.Byte();
   record.finished = finished == 'f';
   if (record.finished) {
-    record.args = fields.Decoded();
-    record.outcome = fields.Decoded();
+    record.args = fields.Decoded(kNodesMax);
+    record.outcome = version == 1 ? FirstOutcome(fields.Decoded(kNodesMax), record.run_id)
+                                  : ReadOutcome(fields, record.run_id);
   }
   if (!fields.ok || !fields.rest.empty() || (finished != 'f' && finished != '-')) {
     return Fail(Code::kDataLoss, "journal record: it is cut off or damaged");
   }
   return record;
-}
-
-Value OutcomeToValue(const RunResult& result) {
-  ValueObject outcome;
-  outcome.Append("status", RunStatusName(result.status));
-  if (!result.return_value.is_undefined()) outcome.Append("returnValue", result.return_value);
-  if (result.error) outcome.Append("error", RunErrorToValue(*result.error));
-  outcome.Append("durationUs", result.metrics.duration_us);
-  outcome.Append("cpuUs", result.metrics.cpu_us);
-  return outcome;
-}
-
-RunResult OutcomeFromValue(const Value& outcome, std::string run_id) {
-  RunResult result;
-  result.run_id = std::move(run_id);
-  result.status = StatusFromName(outcome.StringOr("status", ""));
-  if (const Value* value = outcome.Find("returnValue")) result.return_value = *value;
-  if (const Value* error = outcome.Find("error")) result.error = ErrorFromValue(*error);
-  result.metrics.duration_us = static_cast<std::uint64_t>(outcome.NumberOr("durationUs", 0));
-  result.metrics.cpu_us = static_cast<std::uint64_t>(outcome.NumberOr("cpuUs", 0));
-  return result;
 }
 
 }  // namespace nexus::internal

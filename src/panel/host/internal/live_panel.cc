@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "base/ulid.h"
 #include "panel/host/internal/arguments.h"
+#include "panel/host/internal/journal_seal.h"
 #include "panel/host/internal/panel_flush.h"
 
 namespace nexus::internal {
@@ -263,23 +264,25 @@ void LivePanel::SetState(std::string_view key, Value value, std::string_view pri
     flush->update = UpdateFor(nullptr, effects, *revision, false);
     flush->written = std::move(done);
     if (lane_ != nullptr) {
-      JournalRecord record{.revision = *revision,
-                           .unix_ms = NowMs(),
-                           .run_id = {},
-                           .handler = {},
-                           .principal = who,
-                           .idempotency_key = {},
-                           .mutations = std::move(effects.state_mutations)};
-      AppendRecord append{.revision = *revision, .body = {}};
-      const Status encoded = EncodeRecord(record, append.body);
-      if (!encoded) {
+      auto append = MakeAppend({.revision = *revision,
+                                .unix_ms = NowMs(),
+                                .principal = who,
+                                .mutations = effects.state_mutations});
+      if (!append) {
         state_.RevertTo(*revision - 1);
-        return flush->written(std::unexpected(encoded.error()));
+        return flush->written(std::unexpected(append.error()));
       }
-      flush->writes.emplace_back(std::move(append));
+      flush->writes.emplace_back(*std::move(append));
     }
     Submit(std::move(flush));
   });
+}
+
+Result<AppendRecord> LivePanel::MakeAppend(const RecordParts& record) const {
+  AppendRecord append{.revision = record.revision, .sealed = std::string(kSealBytes, '\0')};
+  NEXUS_TRY_STATUS(EncodeRecord(record, append.sealed));
+  Seal(lane_->panel, record.revision, append.sealed);
+  return append;
 }
 
 PanelSnapshot LivePanel::State() {

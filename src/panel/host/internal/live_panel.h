@@ -5,6 +5,7 @@
 /// live_panel.cc      what Panel promises: calls, state, subscriptions, history
 /// panel_runs.cc      a run from start to end: slices, effects, atomic runs, calls it makes
 /// panel_delivery.cc  what is told to whom once it is on disk
+/// panel_suspended.cc runs that wait: kept, answered, gone on with after a restart
 /// panel_restore.cc   opening a panel from the journal
 /// panel_triggers.cc  timers, events and state changes that call tools
 
@@ -72,8 +73,9 @@ class LivePanel final : public Panel, public std::enable_shared_from_this<LivePa
   const LoadedPanel* loaded() const { return current_.load(std::memory_order_acquire); }
   /// Journals the panel; `done` on the journal's thread. Then runs the mount handler.
   void Begin(std::function<void(Status)> done);
-  /// Goes on with what the journal had. Before anything else is called.
-  void Restore(StoredPanel stored);
+  /// Goes on with what the journal had, and says what of it is lost. Before anything else is
+  /// called.
+  std::string Restore(StoredPanel stored);
   /// Initial values instead of the declared defaults. Before Begin.
   Status Preset(const ValueObject& values);
   void Update(std::unique_ptr<LoadedPanel> loaded, std::function<void(Status)> done);
@@ -82,8 +84,6 @@ class LivePanel final : public Panel, public std::enable_shared_from_this<LivePa
   void ArmTriggers();
   /// No more calls; every live run is cancelled; `done` when the journal has forgotten the panel.
   void End(std::function<void(Status)> done);
-  /// Asks every suspended run to be written to the journal.
-  void StoreSuspended();
   /// The host goes: drops everything that waits. No worker runs any more.
   void Abandon();
   bool closed() const { return closed_.load(std::memory_order_acquire); }
@@ -110,6 +110,7 @@ class LivePanel final : public Panel, public std::enable_shared_from_this<LivePa
                                    const std::string& run_id);
   RunResult ErrorResult(std::string run_id, const std::string& handler, RunErrorCode code,
                         std::string message) const;
+  Result<AppendRecord> MakeAppend(const RecordParts& record) const;
   std::int64_t NowMs() const { return services_->timers->NowMs(); }
 
   // panel_runs.cc
@@ -125,7 +126,6 @@ class LivePanel final : public Panel, public std::enable_shared_from_this<LivePa
   void MakeCalls(const LiveRunPtr& run, const std::vector<Suspension>& suspensions, bool again);
   void CallOfTool(const LiveRunPtr& run, const Suspension& suspension, AnswerFunction done);
   AnswerFunction AnswerTo(const LiveRunPtr& run, const Suspension& suspension);
-  void StoreIfIdle(const LiveRunPtr& run, std::uint64_t slice, bool always);
   void FallBackIfFailed();
 
   // panel_delivery.cc
@@ -141,9 +141,20 @@ class LivePanel final : public Panel, public std::enable_shared_from_this<LivePa
   void KeepRecord(RunRecord record);
   void KeepLogs(const std::vector<LogEntry>& logs);
 
+  // panel_suspended.cc
+  std::string EncodeRun(const LiveRun& run) const;
+  void KeepSuspended(LiveRun& run, bool acted, Flush& flush);
+  void Answered(const LiveRunPtr& run, int attempt, const std::string& suspension_id,
+                Answer answer);
+  void Forget(const std::string& run_id);
+  void CompactIfIdle(const LiveRunPtr& run, std::uint64_t slice);
+  LiveRunPtr DecodeRun(const std::string& run_id, const Value& fields);
+  Status Revive(LiveRun& run, const Value& fields);
+  Job RestoreRun(const StoredRun& stored, RunResult before);
+
   // panel_restore.cc
-  void RestoreRun(const std::string& run_id, const std::string& body);
-  std::string EncodeRun(const LiveRun& run, const std::string& snapshot) const;
+  void RestoreFinished(JournalRecord record, RunResult effects);
+  void Repair(const StoredPanel& stored);
   Result<std::vector<std::shared_ptr<const PanelUpdate>>> UpdatesAfter(std::uint64_t revision);
 
   // panel_triggers.cc
@@ -187,6 +198,7 @@ class LivePanel final : public Panel, public std::enable_shared_from_this<LivePa
   ValueObject told_computed_;
   std::uint64_t checkpoint_revision_ = 0;
   std::size_t bytes_since_checkpoint_ = 0;
+  std::uint64_t restored_from_ = 0;  ///< Of older revisions it is not known what they wrote.
   std::atomic<bool> closed_{false};
 };
 

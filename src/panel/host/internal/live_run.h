@@ -58,6 +58,8 @@ class RunState final : public StateBinding {
 
   /// Keys read or written; empty unless noted.
   const std::set<std::string, std::less<>>& touched() const { return touched_; }
+  /// Of a restored run: what it had touched before.
+  void AddTouched(std::string key) { touched_.insert(std::move(key)); }
 
  private:
   void Note(std::string_view key) {
@@ -121,13 +123,17 @@ struct LiveRun {
   bool started = false;
   bool suspended = false;
   bool finished = false;
-  bool stored = false;               ///< The journal has its snapshot.
-  std::uint64_t slices = 0;          ///< Tells one suspension from the next.
-  std::uint64_t base_revision = 0;   ///< Before the first write of this slice.
-  std::vector<StateMutation> stash;  ///< Of an atomic run that waits: taken out of the head.
-  std::uint64_t stash_revision = 0;  ///< What the stash was made on.
+  bool stored = false;  ///< The journal has its snapshot.
+  /// Suspensions of that snapshot.
+  std::set<std::string, std::less<>> kept;
+  std::uint64_t answers = 0;            ///< Numbers given to answers in the journal.
+  std::uint64_t answers_delivered = 0;  ///< The last the run has seen.
+  std::uint64_t slices = 0;             ///< Tells one suspension from the next.
+  std::uint64_t base_revision = 0;      ///< Before the first write of this slice.
+  std::vector<StateMutation> stash;     ///< Of an atomic run that waits: taken out of the head.
+  std::uint64_t stash_revision = 0;     ///< What the stash was made on.
   int attempts = 0;
-  /// Suspensions whose call has been made. A run's calls are made by one thread at a time.
+  /// Suspensions whose call has been made. Guarded by the panel's mutex.
   std::set<std::string, std::less<>> called;
   std::atomic<bool> cancelled{false};
 };

@@ -99,7 +99,7 @@ std::vector<ValueObject::Entry> LivePanel::ChangedComputed() {
 void LivePanel::CheckpointIfDue(JournalEntry& entry, std::uint64_t revision) {
   for (const JournalWrite& write : entry.writes) {
     if (const auto* record = std::get_if<AppendRecord>(&write)) {
-      bytes_since_checkpoint_ += record->body.size();
+      bytes_since_checkpoint_ += record->sealed.size();
     }
   }
   if (revision - checkpoint_revision_ < kCheckpointRevisions &&
@@ -172,7 +172,7 @@ void LivePanel::Delivered(const std::shared_ptr<Flush>& flush, const Status& sta
       services_->timers->At(NowMs() + idle, [weak = weak_from_this(), run, slice = flush->slices] {
         const auto panel = weak.lock();
         if (panel == nullptr) return;
-        panel->Post([raw = panel.get(), run, slice] { raw->StoreIfIdle(run, slice, false); });
+        panel->Post([raw = panel.get(), run, slice] { raw->CompactIfIdle(run, slice); });
       });
     }
   }
@@ -184,6 +184,7 @@ void LivePanel::Lost(const LiveRunPtr& run, const std::string& why) {
   FallBackIfFailed();
   if (std::exchange(run->suspended, false)) --services_->suspended;
   run->finished = true;
+  if (run->stored) Forget(run->run_id);
   const RunMetrics metrics = run->all.metrics;
   run->all = ErrorResult(run->run_id, run->handler->name, RunErrorCode::kUnavailable,
                          "what this run did could not be kept and was taken back: " + why);

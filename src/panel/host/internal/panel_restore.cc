@@ -1,5 +1,7 @@
 // Opening a panel from the journal, and reading its past.
 #include <algorithm>
+#include <iterator>
+#include <map>
 #include <utility>
 
 #include "base/codec.h"
@@ -38,13 +40,17 @@ void LivePanel::Begin(std::function<void(Status)> done) {
   services_->journal->Submit(std::move(entry));
 }
 
-void LivePanel::Restore(StoredPanel stored) {
+std::string LivePanel::Restore(StoredPanel stored) {
   lane_ = Journal::LaneOf(stored);
   epoch_ = lane_->epoch;
   if (stored.checkpoint && stored.checkpoint->As<ValueObject>() != nullptr) {
     state_.Restore(std::move(*stored.checkpoint->As<ValueObject>()), stored.checkpoint_revision);
   }
-  checkpoint_revision_ = stored.checkpoint_revision;
+  checkpoint_revision_ = restored_from_ = stored.checkpoint_revision;
+  if (stored.initial_lost) {
+    stored.loss += "its checkpoint is damaged: the values it was mounted with are lost; ";
+  }
+  std::map<std::string, RunResult> effects;  // Of each run, slice by slice.
   for (JournalRecord& record : stored.records) {
     if (!record.mutations.empty()) {
       const Status replayed = state_.Replay(record.mutations, record.revision);
@@ -54,89 +60,56 @@ void LivePanel::Restore(StoredPanel stored) {
         break;
       }
     }
-    if (!record.finished) continue;
-    RunResult result = OutcomeFromValue(record.outcome, record.run_id);
-    result.state_mutations = std::move(record.mutations);
-    result.events = std::move(record.events);
-    if (!record.idempotency_key.empty()) {
-      idempotent_[record.idempotency_key] = {.run = nullptr, .result = result};
-      idempotent_order_.push_back(record.idempotency_key);
+    if (record.run_id.empty()) continue;
+    RunResult& all = effects[record.run_id];
+    std::move(record.mutations.begin(), record.mutations.end(),
+              std::back_inserter(all.state_mutations));
+    std::move(record.events.begin(), record.events.end(), std::back_inserter(all.events));
+    if (record.finished) {
+      const std::string run_id = record.run_id;
+      RestoreFinished(std::move(record), std::move(all));
+      effects.erase(run_id);
     }
-    KeepRecord({.run_id = record.run_id,
-                .handler = record.handler,
-                .principal = record.principal,
-                .started_unix_ms = record.unix_ms,
-                .args = std::move(record.args),
-                .result = std::move(result)});
   }
   for (const auto& [trigger, last] : stored.triggers) trigger_last_[trigger] = last;
-  if (!stored.loss.empty()) {
-    Log(Severity::kError, "panel recovered in part", {{"panel", id_}, {"loss", stored.loss}});
-    KeepLogs({{.level = LogLevel::kError,
-               .message = "recovered in part: " + stored.loss,
-               .unix_ms = NowMs()}});
+  if (!stored.loss.empty()) Repair(stored);
+  std::vector<Job> jobs;
+  for (const StoredRun& run : stored.runs) {
+    jobs.push_back(RestoreRun(run, std::move(effects[run.id])));
   }
-  for (const auto& [run_id, body] : stored.runs) RestoreRun(run_id, body);
+  for (Job& job : jobs) Post(std::move(job));
+  return std::move(stored.loss);
 }
 
-std::string LivePanel::EncodeRun(const LiveRun& run, const std::string& snapshot) const {
-  const Value fields = Value::Object({{"handler", run.handler->name},
-                                      {"principal", run.principal},
-                                      {"key", run.idempotency_key},
-                                      {"traceparent", run.traceparent},
-                                      {"args", run.args},
-                                      {"started", static_cast<double>(run.started_unix_ms)},
-                                      {"deadline", static_cast<double>(run.deadline_unix_ms)},
-                                      {"depth", run.depth},
-                                      {"snapshot", Bytes{snapshot}}});
-  std::string body;
-  if (!EncodeValue(fields, body)) body.clear();
-  return body;
+void LivePanel::RestoreFinished(JournalRecord record, RunResult effects) {
+  RunResult result = std::move(record.outcome);
+  result.state_mutations = std::move(effects.state_mutations);
+  result.events = std::move(effects.events);
+  if (!record.idempotency_key.empty()) {
+    idempotent_[record.idempotency_key] = {.run = nullptr, .result = result};
+    idempotent_order_.push_back(record.idempotency_key);
+  }
+  KeepRecord({.run_id = record.run_id,
+              .handler = record.handler,
+              .principal = record.principal,
+              .started_unix_ms = record.unix_ms,
+              .args = std::move(record.args),
+              .result = std::move(result)});
 }
 
-void LivePanel::RestoreRun(const std::string& run_id, const std::string& body) {
-  auto run = std::make_shared<LiveRun>();
-  run->run_id = run_id;
-  run->loaded = loaded();
-  run->stored = true;
-  const auto give_up = [&](const std::string& why) {
-    Log(Severity::kError, "a suspended run cannot go on", {{"run", run_id}, {"reason", why}});
-    KeepLogs({{.level = LogLevel::kError,
-               .message = "run " + run_id + " cannot go on: " + why,
-               .unix_ms = NowMs()}});
-    services_->journal->Submit(
-        {.lane = lane_, .epoch = epoch_, .writes = {RemoveRun{run_id}}, .done = [](const Status&) {
-         }});
-  };
-  const Result<Value> fields = DecodeValue(body);
-  const Value* const snapshot = fields ? fields->Find("snapshot") : nullptr;
-  if (snapshot == nullptr || snapshot->As<Bytes>() == nullptr) return give_up("it is damaged");
-  const std::string handler(fields->StringOr("handler", ""));
-  run->handler = run->loaded->FindHandler(handler);
-  if (run->handler == nullptr) return give_up("the panel has no handler " + handler + " any more");
-  run->principal = fields->StringOr("principal", "");
-  run->idempotency_key = fields->StringOr("key", "");
-  run->traceparent = fields->StringOr("traceparent", "");
-  if (const Value* args = fields->Find("args")) run->args = *args;
-  run->started_unix_ms = static_cast<std::int64_t>(fields->NumberOr("started", 0));
-  run->deadline_unix_ms = static_cast<std::int64_t>(fields->NumberOr("deadline", 0));
-  run->depth = static_cast<int>(fields->NumberOr("depth", 0));
-  run->limits = services_->options->limits;
-  run->state = std::make_unique<RunState>(state_, *run->loaded->computed, false);
-  run->tools = std::make_unique<PanelToolNames>(run->loaded->definition);
-  auto restored = services_->sandbox->Restore(run->handler->program, snapshot->As<Bytes>()->data,
-                                              ContextFor(*run));
-  if (!restored) return give_up(restored.error().message());
-  run->run = *std::move(restored);
-  run->started = run->suspended = true;
-  run->slices = 1;
-  ++services_->suspended;
-  live_.emplace(run_id, run);
-  if (!run->idempotency_key.empty()) {
-    idempotent_[run->idempotency_key] = {.run = run, .result = {}};
-    idempotent_order_.push_back(run->idempotency_key);
-  }
-  Post([this, run] { MakeCalls(run, run->run->suspensions(), true); });
+// Names what is lost, and begins anew behind it: else what is written from here on would stand
+// behind the damage, and be lost at the next start.
+void LivePanel::Repair(const StoredPanel& stored) {
+  Log(Severity::kError, "panel recovered in part", {{"panel", id_}, {"loss", stored.loss}});
+  KeepLogs({{.level = LogLevel::kError,
+             .message = "recovered in part: " + stored.loss,
+             .unix_ms = NowMs()}});
+  PutCheckpoint sound{.revision = state_.revision(), .state = {}, .keep_after = 0};
+  if (!EncodeValue(state_.Head(), sound.state)) return;
+  JournalEntry entry{.lane = lane_, .epoch = epoch_, .writes = {}, .done = [](const Status&) {}};
+  entry.writes.emplace_back(SetAside{.after_row = stored.sound_row});
+  entry.writes.emplace_back(std::move(sound));
+  services_->journal->Submit(std::move(entry));
 }
 
 Result<std::vector<std::shared_ptr<const PanelUpdate>>> LivePanel::UpdatesAfter(
@@ -199,17 +172,6 @@ Result<ValueObject> LivePanel::StateAt(std::uint64_t revision) {
     if (record.revision >= revision) break;
   }
   return past.Head();
-}
-
-void LivePanel::StoreSuspended() {
-  std::vector<LiveRunPtr> runs;
-  {
-    const std::lock_guard lock(mutex_);
-    for (const auto& [id, run] : live_) runs.push_back(run);
-  }
-  for (const LiveRunPtr& run : runs) {
-    Post([this, run] { StoreIfIdle(run, run->slices, true); });
-  }
 }
 
 void LivePanel::Update(std::unique_ptr<LoadedPanel> loaded, std::function<void(Status)> done) {

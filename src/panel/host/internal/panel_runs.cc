@@ -172,26 +172,22 @@ void LivePanel::AfterSlice(const LiveRunPtr& run, RunResult slice) {
   const bool changed = !slice.state_mutations.empty() && !held_back;
   const bool keep = changed || (finished && !run->idempotency_key.empty());
   if (lane_ != nullptr && keep) {
-    JournalRecord record{.revision = flush->revision,
-                         .unix_ms = NowMs(),
-                         .run_id = run->run_id,
-                         .handler = run->handler->name,
-                         .principal = run->principal,
-                         .idempotency_key = run->idempotency_key,
-                         .mutations = slice.state_mutations,
-                         .events = slice.events,
-                         .finished = finished};
-    if (finished) {
-      record.args = run->args;
-      record.outcome = OutcomeToValue(run->all);
-    }
-    AppendRecord append{.revision = record.revision, .body = {}};
-    if (const Status encoded = EncodeRecord(record, append.body); !encoded) {
+    auto append = MakeAppend({.revision = flush->revision,
+                              .unix_ms = NowMs(),
+                              .run_id = run->run_id,
+                              .handler = run->handler->name,
+                              .principal = run->principal,
+                              .idempotency_key = run->idempotency_key,
+                              .mutations = slice.state_mutations,
+                              .events = slice.events,
+                              .args = finished ? &run->args : nullptr,
+                              .outcome = finished ? &run->all : nullptr});
+    if (!append) {
       // Cannot be: state holds JSON of bounded depth. But a journal with a hole would be worse.
       state_.RevertTo(run->base_revision);
-      return FailRun(run, RunErrorCode::kInternalError, encoded.error().message());
+      return FailRun(run, RunErrorCode::kInternalError, append.error().message());
     }
-    flush->writes.emplace_back(std::move(append));
+    flush->writes.emplace_back(*std::move(append));
   }
   if (lane_ != nullptr && finished && run->stored) {
     flush->writes.emplace_back(RemoveRun{run->run_id});
@@ -214,11 +210,14 @@ void LivePanel::AfterSlice(const LiveRunPtr& run, RunResult slice) {
       told.metrics = run->all.metrics;
     }
   }
+  const bool acted =
+      !slice.state_mutations.empty() || !slice.events.empty() || !slice.view_commands.empty();
   MoveBehind(run->all.state_mutations, slice.state_mutations);
   MoveBehind(run->all.events, slice.events);
   MoveBehind(run->all.view_commands, slice.view_commands);
   MoveBehind(run->all.logs, slice.logs);
   if (!finished) {
+    if (lane_ != nullptr) KeepSuspended(*run, acted, *flush);
     if (!std::exchange(run->suspended, true)) ++services_->suspended;
   } else {
     if (std::exchange(run->suspended, false)) --services_->suspended;
@@ -240,7 +239,7 @@ AnswerFunction LivePanel::AnswerTo(const LiveRunPtr& run, const Suspension& susp
   return AnswerOnce([panel = shared_from_this(), run, attempt = run->attempts,
                      id = suspension.suspension_id](Answer answer) {
     panel->Post([raw = panel.get(), run, attempt, id, answer = std::move(answer)]() mutable {
-      raw->Resume(run, attempt, id, std::move(answer));
+      raw->Answered(run, attempt, id, std::move(answer));
     });
   });
 }
@@ -249,7 +248,10 @@ AnswerFunction LivePanel::AnswerTo(const LiveRunPtr& run, const Suspension& susp
 void LivePanel::MakeCalls(const LiveRunPtr& run, const std::vector<Suspension>& suspensions,
                           bool again) {
   for (const Suspension& suspension : suspensions) {
-    if (!run->called.insert(suspension.suspension_id).second) continue;
+    {
+      const std::lock_guard lock(mutex_);
+      if (!run->called.insert(suspension.suspension_id).second) continue;
+    }
     AnswerFunction done = AnswerTo(run, suspension);
     if (suspension.extension_name == "$tools") {
       const ToolDefinition* const tool = run->loaded->definition.FindTool(suspension.method);
@@ -334,7 +336,7 @@ void LivePanel::Resume(const LiveRunPtr& run, int attempt, const std::string& su
     return;
   }
   const std::uint64_t base = state_.revision();
-  if (!run->stash.empty() && !PutBackStash(run)) return Retry(run);
+  if (run->handler->atomic && !PutBackStash(run)) return Retry(run);
   for (const std::string& name : run->handler->computed) {
     const HeadReader head(state_);
     if (run->loaded->computed->IsStale(name, head)) {
@@ -359,6 +361,7 @@ void LivePanel::Resume(const LiveRunPtr& run, int attempt, const std::string& su
 // Applies what an atomic run did before it waited to the head as it is now. False: something it
 // read or wrote has changed since.
 bool LivePanel::PutBackStash(const LiveRunPtr& run) {
+  if (run->stash_revision < restored_from_) return false;
   for (const std::string& key : run->state->touched()) {
     if (state_.KeyRevision(key) > run->stash_revision) return false;
   }
@@ -377,7 +380,10 @@ bool LivePanel::PutBackStash(const LiveRunPtr& run) {
 
 void LivePanel::Retry(const LiveRunPtr& run) {
   run->stash.clear();
-  run->called.clear();
+  {
+    const std::lock_guard lock(mutex_);
+    run->called.clear();
+  }
   if (++run->attempts >= kAtomicAttemptsMax) {
     return FailRun(run, RunErrorCode::kConflict,
                    "what it read was changed by others while it waited, " +
@@ -395,28 +401,6 @@ void LivePanel::Retry(const LiveRunPtr& run) {
   }
   given_up.reset();
   Begin(run);
-}
-
-// Writes a run that has waited for a while to the journal, and holds it in fewer bytes.
-void LivePanel::StoreIfIdle(const LiveRunPtr& run, std::uint64_t slice, bool always) {
-  if (run->finished || !run->suspended || (!always && run->slices != slice)) return;
-  if (lane_ != nullptr && !run->handler->atomic) {
-    const Result<std::string> snapshot = run->run->Snapshot();
-    if (snapshot) {
-      run->stored = true;
-      services_->journal->Submit({.lane = lane_,
-                                  .epoch = epoch_,
-                                  .writes = {PutRun{run->run_id, EncodeRun(*run, *snapshot)}},
-                                  .done = [](const Status&) {}});
-    } else {
-      Log(Severity::kWarn, "a suspended run cannot be stored",
-          {{"run", run->run_id}, {"reason", snapshot.error().message()}});
-    }
-  }
-  if (const Status compacted = run->run->Compact(); !compacted) {
-    Log(Severity::kDebug, "a suspended run was not compacted",
-        {{"reason", compacted.error().message()}});
-  }
 }
 
 }  // namespace nexus::internal

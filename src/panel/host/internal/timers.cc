@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "base/thread.h"
 
 namespace nexus::internal {
 namespace {
@@ -40,6 +41,7 @@ void Timers::Stop() {
 }
 
 void Timers::Loop() {
+  NameThisThread("timers");
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     if (actions_.empty()) {

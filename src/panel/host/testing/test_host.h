@@ -5,36 +5,19 @@
 
 #include <atomic>
 #include <cstdlib>
-#include <filesystem>
 #include <future>
 #include <memory>
 #include <string>
 #include <utility>
 
 #include "base/json.h"
+#include "base/testing/temp_folder.h"
 #include "panel/host/panel_host.h"
 #include "panel/nxml/nxml.h"
 #include "sandbox/testing/fake_extension.h"
 #include "sandbox/testing/test_sandbox.h"
 
 namespace nexus::testing {
-
-/// A folder that goes with the object.
-class TempFolder {
- public:
-  TempFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "nexus-test-host-").string();
-    pattern.append(6, 'X');
-    path_ = mkdtemp(pattern.data());
-  }
-  TempFolder(const TempFolder&) = delete;
-  TempFolder& operator=(const TempFolder&) = delete;
-  ~TempFolder() { std::filesystem::remove_all(path_); }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 inline PanelDefinition ReadPanel(const std::string& nxml) {
   NxmlReport report = ReadNxml(nxml, {.file = "test.nxml", .limits = {}});
@@ -115,6 +98,19 @@ bool Eventually(Condition condition) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
   return false;
+}
+
+/// Waits until every run has ended and is on disk.
+inline bool Settles(const PanelHost& host) {
+  return Eventually([&] {
+    if (host.GetStats().queued != 0) return false;
+    for (const auto& panel : host.List()) {
+      for (const RunRecord& run : panel->Runs(1)) {  // Those that live come first.
+        if (run.result.status == RunStatus::kSuspended) return false;
+      }
+    }
+    return true;
+  });
 }
 
 }  // namespace nexus::testing

@@ -1,0 +1,27 @@
+#pragma once
+/// The checksum in front of what the journal keeps: docs/format/journal.md.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "panel/host/internal/journal_record.h"
+
+namespace nexus::internal {
+
+inline constexpr std::size_t kSealBytes = 8;
+
+/// Sealed without a copy: `bytes` begins with kSealBytes of room for the checksum.
+void Seal(std::uint64_t panel, std::uint64_t number, std::string& bytes);
+/// `bytes` behind a checksum over them and their place, so that a row that was moved or copied is
+/// found out as one that was changed is. `number`: the revision, or what else tells rows apart.
+std::string Sealed(std::uint64_t panel, std::uint64_t number, std::string_view bytes);
+/// What Sealed was given, borrowed from `sealed`; nullopt when it does not match.
+std::optional<std::string_view> Opened(std::uint64_t panel, std::uint64_t number,
+                                       std::string_view sealed);
+/// Errors: kDataLoss.
+Result<JournalRecord> OpenRecord(std::uint32_t panel, std::uint64_t revision,
+                                 std::string_view sealed);
+
+}  // namespace nexus::internal
