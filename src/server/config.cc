@@ -398,9 +398,9 @@ std::string PrintConfig(const ServerConfig& config) {
     out += fmt::format("{}{} = \"{}\"\n", named ? "" : "# ", LimitName(limit), text);
   }
   // They may hold secrets, so what stands in them is not shown.
-  for (const ExtensionTable& table : copy.extension_tables) {
-    out += fmt::format("\n# [extension.{}] is set with {} settings.\n", table.name,
-                       table.settings.size());
+  for (const ExtensionTable& given : copy.extension_tables) {
+    out += fmt::format("\n# [extension.{}] is set with {} settings.\n", given.name,
+                       given.settings.size());
   }
   for (const ApiKeyConfig& key : copy.auth.keys) {
     out += fmt::format(
