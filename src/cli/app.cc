@@ -129,6 +129,7 @@ int Dispatch(std::vector<std::string> arguments) {
   add(internal::MakeApprovalCommand());
   add(internal::MakeBenchCommand());
   add(internal::MakeCapsCommand());
+  add(internal::MakeExtCommand());
   add(internal::MakeVersionCommand());
   add(internal::MakeCompletionCommand(root));
 

@@ -6,9 +6,6 @@
 
 #include "cli/exit_codes.h"
 #include "cli/internal/command.h"
-#include "extension/http.h"
-#include "extension/kv.h"
-#include "extension/test_extension.h"
 
 namespace nexus::internal {
 namespace {
@@ -39,11 +36,7 @@ class CapsCommand final : public Command {
   }
 
   int Run() override {
-    // The workspace is any folder that exists: only its methods are shown.
-    ExtensionChoice choice;
-    choice.extensions = {"http", "kv", "timer", "crypto", "test"};
-    choice.workspace = "/";
-    Result<Registry> registry = BuildRegistry(choice);
+    Result<Registry> registry = BuildShownRegistry();
     if (!registry) return FailWith(registry.error(), json_);
     if (json_) {
       ValueArray forms;

@@ -44,7 +44,7 @@ constexpr const char* kBashBody = R"(_nexus() {
       COMPREPLY=($(compgen -W "@caps@" -- "$current"))
       __ltrim_colon_completions "$current" 2>/dev/null
       return ;;
-    --ext) COMPREPLY=($(compgen -W "http code kv test" -- "$current")); return ;;
+    --ext) COMPREPLY=($(compgen -W "http code files kv timer crypto llm test" -- "$current")); return ;;
     --workspace|--cache-dir|-o|--output) COMPREPLY=($(compgen -d -- "$current")); return ;;
     --kv|--save-state) COMPREPLY=($(compgen -f -- "$current")); return ;;
   esac
@@ -79,7 +79,7 @@ _nexus() {
   case $words[CURRENT-1] in
     --limit) compadd -S '' -- @limits@; return ;;
     --cap) compadd -- @caps@; return ;;
-    --ext) compadd -- http code kv test; return ;;
+    --ext) compadd -- http code files kv timer crypto llm test; return ;;
     --workspace|--cache-dir|-o|--output) _files -/; return ;;
     --kv|--save-state) _files; return ;;
   esac

@@ -28,8 +28,39 @@ Result<ServerConfig> ReadServerConfig(const std::string& file, const std::string
   return LoadConfig(text, name.empty() ? "(defaults)" : name, environment);
 }
 
+std::vector<ConfiguredExtension> ConfiguredExtensions(const ServerConfig& config) {
+  std::vector<ConfiguredExtension> configured;
+  for (const ExtensionTable& table : config.extension_tables) {
+    // A setting that is missing has no place: what it belongs to has one.
+    const auto place = [places = table.places](std::string path) {
+      for (;;) {
+        const auto found = places.find(path);
+        if (found != places.end() || path.empty())
+          return found == places.end() ? "" : found->second;
+        const std::size_t end = path.find_last_of(".[");
+        path.resize(end == std::string::npos ? 0 : end);
+      }
+    };
+    configured.push_back({.name = table.name, .settings = table.settings, .place = place});
+  }
+  return configured;
+}
+
 namespace internal {
 namespace {
+
+// The file, and what its extensions make of their settings.
+Result<ServerConfig> ReadAll(const std::string& file) {
+  NEXUS_TRY(ServerConfig config, ReadServerConfig(file));
+  ExtensionChoice choice;
+  choice.offered = config.extensions;
+  choice.allowed_hosts = config.allowed_hosts;
+  choice.workspace = config.workspace;
+  choice.kv_file = config.kv_file;
+  choice.configured = ConfiguredExtensions(config);
+  NEXUS_TRY_STATUS(CheckExtensions(choice));
+  return config;
+}
 
 constexpr const char* kFooter = R"(Examples:
   nexus config print > nexus.toml     every setting with its default, explained
@@ -55,8 +86,9 @@ class ConfigCommand final : public Command {
   int Run() override {
     const Terminal out(stdout);
     if (app_->got_subcommand(key_)) return MakeKey(out);
-    const Result<ServerConfig> config = ReadServerConfig(file_);
-    if (app_->got_subcommand(check_) && json_) {
+    const bool checks = app_->got_subcommand(check_);
+    const Result<ServerConfig> config = checks ? ReadAll(file_) : ReadServerConfig(file_);
+    if (checks && json_) {
       ValueObject report{{"ok", config.has_value()}};
       if (!config) report.Append("error", config.error().message());
       PrintJson(Value(std::move(report)));

@@ -6,8 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
-#include <optional>
-#include <span>
+#include <functional>
 #include <utility>
 
 #include "base/file.h"
@@ -16,102 +15,78 @@
 #include "cli/json_argument.h"
 #include "extension/code.h"
 #include "extension/crypto.h"
+#include "extension/files.h"
 #include "extension/http.h"
 #include "extension/kv.h"
-#include "extension/secrets.h"
+#include "extension/llm.h"
 #include "extension/test_extension.h"
 #include "extension/timer.h"
 
 namespace nexus {
 namespace {
 
-constexpr std::array<std::string_view, 6> kExtensions = {"http",  "code",   "kv",
-                                                         "timer", "crypto", "test"};
+constexpr std::array<std::string_view, 8> kExtensions = {"http",  "code",   "files", "kv",
+                                                         "timer", "crypto", "llm",   "test"};
 
-// The members of a configuration object, each of which must be known.
-class Settings {
- public:
-  Settings(std::string name, ValueObject values)
-      : name_(std::move(name)), values_(std::move(values)) {}
+using Made = Result<std::shared_ptr<Extension>>;
 
-  Status CheckNames(std::span<const std::string_view> known) const {
-    for (const auto& [key, value] : values_) {
-      if (std::find(known.begin(), known.end(), key) != known.end()) continue;
-      return Fail(Code::kInvalidArgument, fmt::format("--ext {}: unknown setting '{}'{}", name_,
-                                                      key, DidYouMean(key, known)));
-    }
-    return {};
-  }
-  const Value* Find(std::string_view key) const { return values_.Find(key); }
-  Status Read(std::string_view key, std::string& out) const {
-    const Value* value = values_.Find(key);
-    if (value == nullptr) return {};
-    if (const std::string* text = value->As<std::string>()) out = *text;
-    return value->As<std::string>() != nullptr ? Status() : Wrong(key, "a string");
-  }
-  Status Read(std::string_view key, bool& out) const {
-    const Value* value = values_.Find(key);
-    if (value == nullptr) return {};
-    if (const bool* flag = value->As<bool>()) out = *flag;
-    return value->As<bool>() != nullptr ? Status() : Wrong(key, "true or false");
-  }
-  template <typename Number>
-  Status ReadNumber(std::string_view key, Number& out) const {
-    const Value* value = values_.Find(key);
-    if (value == nullptr) return {};
-    const double* number = value->As<double>();
-    if (number == nullptr || *number < 1 || *number > 1e12)
-      return Wrong(key, "a number from 1 to 1e12");
-    out = static_cast<Number>(*number);
-    return {};
-  }
-  Status Read(std::string_view key, std::vector<std::string>& out) const {
-    const Value* value = values_.Find(key);
-    const ValueArray* items = value == nullptr ? nullptr : value->As<ValueArray>();
-    if (value == nullptr) return {};
-    if (items == nullptr) return Wrong(key, "a list of strings");
-    for (const Value& item : *items) {
-      const std::string* text = item.As<std::string>();
-      if (text == nullptr) return Wrong(key, "a list of strings");
-      out.push_back(*text);
-    }
-    return {};
-  }
-
- private:
-  Status Wrong(std::string_view key, std::string_view form) const {
-    return Fail(Code::kInvalidArgument,
-                fmt::format("--ext {}: setting '{}' must be {}", name_, key, form));
-  }
-  std::string name_;
-  ValueObject values_;
+// What an extension is made with, and whether it is to be made at all or its settings only read.
+struct Plan {
+  const ExtensionSettings& settings;
+  const ExtensionChoice& choice;
+  bool only_read = false;
 };
 
-Result<std::shared_ptr<Extension>> MakeHttp(const Settings& settings,
-                                            const ExtensionChoice& choice) {
-  static constexpr std::array<std::string_view, 5> kNames = {"allow", "timeoutMs", "maxBytes",
-                                                             "maxCalls", "userAgent"};
+// Makes an extension of `options`; `option` is what stands in front of an error.
+template <typename Type, typename Options>
+Made Create(const Plan& plan, Options options, std::string_view option) {
+  if (plan.only_read) return nullptr;
+  Result<std::shared_ptr<Type>> made = Type::Create(std::move(options));
+  if (!made) return std::unexpected(std::move(made).error().Context(option));
+  return *std::move(made);
+}
+
+// An option of its own is named in errors when it is what was given.
+std::string OptionOr(const Plan& plan, const std::string& given, std::string_view option) {
+  return given.empty() ? plan.settings.PlaceOf("") : std::string(option);
+}
+
+Made MakeHttp(const Plan& plan) {
+  static constexpr std::array<std::string_view, 8> kNames = {"allow",    "timeoutMs", "maxBytes",
+                                                             "maxCalls", "userAgent", "secrets",
+                                                             "retries",  "maxStreams"};
+  const ExtensionSettings& settings = plan.settings;
   NEXUS_TRY_STATUS(settings.CheckNames(kNames));
   HttpOptions options;
-  std::vector<std::string> hosts = choice.allowed_hosts;
+  std::vector<std::string> hosts = plan.choice.allowed_hosts;
+  double retries = options.retries;
   NEXUS_TRY_STATUS(settings.Read("allow", hosts));
   NEXUS_TRY_STATUS(settings.ReadNumber("timeoutMs", options.timeout_ms));
   NEXUS_TRY_STATUS(settings.ReadNumber("maxBytes", options.response_bytes_max));
   NEXUS_TRY_STATUS(settings.ReadNumber("maxCalls", options.calls_max));
+  NEXUS_TRY_STATUS(settings.ReadNumber("maxStreams", options.streams_max));
+  NEXUS_TRY_STATUS(settings.Read("retries", retries, 0, 5));
   NEXUS_TRY_STATUS(settings.Read("userAgent", options.user_agent));
+  NEXUS_TRY_STATUS(settings.Read("secrets", options.secrets));
+  options.retries = static_cast<std::uint32_t>(retries);
   Result<HttpPolicy> policy = HttpPolicy::Parse(hosts);
-  if (!policy) return std::unexpected(std::move(policy).error().Context("--allow-host"));
+  if (!policy) {
+    const std::string option =
+        plan.choice.allowed_hosts.empty() ? settings.PlaceOf("allow") : "--allow-host";
+    return std::unexpected(std::move(policy).error().Context(option));
+  }
   options.policy = *std::move(policy);
+  if (plan.only_read) return nullptr;
   return std::make_shared<HttpExtension>(std::move(options));
 }
 
-Result<std::shared_ptr<Extension>> MakeCode(const Settings& settings,
-                                            const ExtensionChoice& choice) {
+Made MakeCode(const Plan& plan) {
   static constexpr std::array<std::string_view, 5> kNames = {"root", "readOnly", "followLinks",
                                                              "maxReadBytes", "maxWriteBytes"};
+  const ExtensionSettings& settings = plan.settings;
   NEXUS_TRY_STATUS(settings.CheckNames(kNames));
   CodeOptions options;
-  options.root = choice.workspace;
+  options.root = plan.choice.workspace;
   if (options.root.ends_with(":ro")) {
     options.read_only = true;
     options.root.resize(options.root.size() - 3);
@@ -125,56 +100,88 @@ Result<std::shared_ptr<Extension>> MakeCode(const Settings& settings,
     return Fail(Code::kInvalidArgument,
                 "the extension 'code' needs a folder: add --workspace DIR (or DIR:ro)");
   }
-  Result<std::shared_ptr<CodeExtension>> code = CodeExtension::Create(std::move(options));
-  if (!code) return std::unexpected(std::move(code).error().Context("--workspace"));
-  return *std::move(code);
+  return Create<CodeExtension>(plan, std::move(options),
+                               OptionOr(plan, plan.choice.workspace, "--workspace"));
 }
 
-Result<std::shared_ptr<Extension>> MakeKv(const Settings& settings, const ExtensionChoice& choice) {
+Made MakeFiles(const Plan& plan) {
+  static constexpr std::array<std::string_view, 4> kNames = {"roots", "maxReadBytes",
+                                                             "maxWriteBytes", "maxWrittenBytes"};
+  static constexpr std::array<std::string_view, 2> kRootNames = {"path", "readOnly"};
+  const ExtensionSettings& settings = plan.settings;
+  NEXUS_TRY_STATUS(settings.CheckNames(kNames));
+  FilesOptions options;
+  NEXUS_TRY_STATUS(settings.ReadNumber("maxReadBytes", options.read_bytes_max));
+  NEXUS_TRY_STATUS(settings.ReadNumber("maxWriteBytes", options.write_bytes_max));
+  NEXUS_TRY_STATUS(settings.ReadNumber("maxWrittenBytes", options.written_bytes_max));
+  NEXUS_TRY(const ExtensionSettings roots, settings.Table("roots"));
+  for (const auto& [name, value] : roots.values()) {
+    FilesRoot root{.name = name, .path = {}};
+    if (value.As<std::string>() != nullptr) {
+      NEXUS_TRY_STATUS(roots.Read(name, root.path));
+    } else {
+      NEXUS_TRY(const ExtensionSettings described, roots.Table(name));
+      NEXUS_TRY_STATUS(described.CheckNames(kRootNames));
+      NEXUS_TRY_STATUS(described.Read("path", root.path));
+      NEXUS_TRY_STATUS(described.Read("readOnly", root.read_only));
+    }
+    if (root.path.empty()) return roots.Wrong(name, "must be a folder");
+    options.roots.push_back(std::move(root));
+  }
+  if (options.roots.empty()) {
+    return settings.Wrong("roots",
+                          "is missing: the folders by name, such as {\"in\": \"DIR\", \"out\": "
+                          "{\"path\": \"DIR\", \"readOnly\": false}}");
+  }
+  return Create<FilesExtension>(plan, std::move(options), settings.PlaceOf("roots"));
+}
+
+Made MakeKv(const Plan& plan) {
   static constexpr std::array<std::string_view, 4> kNames = {"file", "namespace", "maxKeys",
                                                              "maxBytes"};
+  const ExtensionSettings& settings = plan.settings;
   NEXUS_TRY_STATUS(settings.CheckNames(kNames));
   KvOptions options;
-  options.file = choice.kv_file;
+  options.file = plan.choice.kv_file;
   NEXUS_TRY_STATUS(settings.Read("file", options.file));
   NEXUS_TRY_STATUS(settings.Read("namespace", options.name_space));
   NEXUS_TRY_STATUS(settings.ReadNumber("maxKeys", options.keys_max));
   NEXUS_TRY_STATUS(settings.ReadNumber("maxBytes", options.bytes_max));
-  Result<std::shared_ptr<KvExtension>> kv = KvExtension::Create(std::move(options));
-  if (!kv) return std::unexpected(std::move(kv).error().Context("--kv"));
-  return *std::move(kv);
+  return Create<KvExtension>(plan, std::move(options), OptionOr(plan, plan.choice.kv_file, "--kv"));
 }
 
-Result<std::shared_ptr<Extension>> MakeTimer(const Settings& settings) {
+Made MakeTimer(const Plan& plan) {
   static constexpr std::array<std::string_view, 2> kNames = {"file", "maxWaits"};
-  NEXUS_TRY_STATUS(settings.CheckNames(kNames));
+  NEXUS_TRY_STATUS(plan.settings.CheckNames(kNames));
   TimerOptions options;
-  NEXUS_TRY_STATUS(settings.Read("file", options.file));
-  NEXUS_TRY_STATUS(settings.ReadNumber("maxWaits", options.waits_max));
-  Result<std::shared_ptr<TimerExtension>> timer = TimerExtension::Create(std::move(options));
-  if (!timer) return std::unexpected(std::move(timer).error().Context("--ext timer"));
-  return *std::move(timer);
+  NEXUS_TRY_STATUS(plan.settings.Read("file", options.file));
+  NEXUS_TRY_STATUS(plan.settings.ReadNumber("maxWaits", options.waits_max));
+  return Create<TimerExtension>(plan, std::move(options), plan.settings.PlaceOf("file"));
 }
 
-Result<std::shared_ptr<Extension>> MakeCrypto(const Settings& settings) {
+Made MakeCrypto(const Plan& plan) {
   static constexpr std::array<std::string_view, 1> kNames = {"secrets"};
-  NEXUS_TRY_STATUS(settings.CheckNames(kNames));
+  NEXUS_TRY_STATUS(plan.settings.CheckNames(kNames));
   CryptoOptions options;
-  if (const Value* secrets = settings.Find("secrets")) {
-    Result<Secrets> parsed = Secrets::Parse(*secrets);
-    if (!parsed) return std::unexpected(std::move(parsed).error().Context("--ext crypto"));
-    options.secrets = *std::move(parsed);
-  }
+  NEXUS_TRY_STATUS(plan.settings.Read("secrets", options.secrets));
+  if (plan.only_read) return nullptr;
   return std::make_shared<CryptoExtension>(std::move(options));
 }
 
-Result<std::shared_ptr<Extension>> Make(std::string_view name, const Settings& settings,
-                                        const ExtensionChoice& choice) {
-  if (name == "http") return MakeHttp(settings, choice);
-  if (name == "code") return MakeCode(settings, choice);
-  if (name == "kv") return MakeKv(settings, choice);
-  if (name == "timer") return MakeTimer(settings);
-  if (name == "crypto") return MakeCrypto(settings);
+Made MakeLlm(const Plan& plan) {
+  NEXUS_TRY(LlmOptions options, ReadLlmOptions(plan.settings));
+  return Create<LlmExtension>(plan, std::move(options), plan.settings.PlaceOf(""));
+}
+
+Made Make(std::string_view name, const Plan& plan) {
+  if (name == "http") return MakeHttp(plan);
+  if (name == "code") return MakeCode(plan);
+  if (name == "files") return MakeFiles(plan);
+  if (name == "kv") return MakeKv(plan);
+  if (name == "timer") return MakeTimer(plan);
+  if (name == "crypto") return MakeCrypto(plan);
+  if (name == "llm") return MakeLlm(plan);
+  NEXUS_TRY_STATUS(plan.settings.CheckNames({}));
   return std::make_shared<TestExtension>();
 }
 
@@ -197,34 +204,86 @@ std::vector<std::string> ImpliedNames(const ExtensionChoice& choice) {
   return names;
 }
 
+// Calls `use` for every extension that is asked for, once each, in the order of who decides.
+Status ForEachChosen(
+    const ExtensionChoice& choice,
+    const std::function<Status(const std::string& name, const ExtensionSettings& settings)>& use) {
+  std::vector<std::string> done;
+  const auto is_done = [&](const std::string& name) {
+    return std::find(done.begin(), done.end(), name) != done.end();
+  };
+  const auto known = [](std::string_view place, const std::string& name) -> Status {
+    if (std::find(kExtensions.begin(), kExtensions.end(), name) != kExtensions.end()) return {};
+    return Fail(Code::kInvalidArgument,
+                fmt::format("{}: there is no extension '{}'{}: the extensions are {}", place, name,
+                            DidYouMean(name, kExtensions), fmt::join(kExtensions, ", ")));
+  };
+  const auto at = [](std::string place) { return [place](const std::string&) { return place; }; };
+  // NAME, NAME=JSON or NAME=@FILE.
+  const auto use_text = [&](const std::string& option, const std::string& text) -> Status {
+    const std::size_t equals = text.find('=');
+    const std::string name = text.substr(0, equals);
+    const std::string place = option + " " + name;
+    NEXUS_TRY_STATUS(known(place, name));
+    ValueObject values;
+    if (equals != std::string::npos) {
+      NEXUS_TRY(values, ReadJsonObject(place, text.substr(equals + 1)));
+    }
+    done.push_back(name);
+    return use(name, ExtensionSettings(at(place), std::move(values)));
+  };
+  for (const std::string& text : choice.extensions) NEXUS_TRY_STATUS(use_text("--ext", text));
+  for (const ConfiguredExtension& configured : choice.configured) {
+    NEXUS_TRY_STATUS(known(configured.place(""), configured.name));
+    if (is_done(configured.name)) continue;
+    NEXUS_TRY_STATUS(
+        use(configured.name, ExtensionSettings(configured.place, configured.settings)));
+    done.push_back(configured.name);
+  }
+  for (const std::string& text : choice.offered) {
+    if (is_done(text.substr(0, text.find('=')))) continue;
+    NEXUS_TRY_STATUS(use_text("[extensions] offer:", text));
+  }
+  for (const std::string& name : ImpliedNames(choice)) {
+    if (is_done(name)) continue;
+    NEXUS_TRY_STATUS(use(name, ExtensionSettings(at("--ext " + name), {})));
+    done.push_back(name);
+  }
+  return {};
+}
+
 }  // namespace
 
 std::vector<std::string_view> KnownExtensions() { return {kExtensions.begin(), kExtensions.end()}; }
 
+Status CheckExtensions(const ExtensionChoice& choice) {
+  return ForEachChosen(choice, [&](const std::string& name, const ExtensionSettings& settings) {
+    Made read = Make(name, {.settings = settings, .choice = choice, .only_read = true});
+    return read ? Status() : Status(std::unexpected(std::move(read).error()));
+  });
+}
+
 Result<Registry> BuildRegistry(const ExtensionChoice& choice) {
   Registry registry;
-  for (const std::string& text : choice.extensions) {
-    const std::size_t equals = text.find('=');
-    const std::string name = text.substr(0, equals);
-    if (std::find(kExtensions.begin(), kExtensions.end(), name) == kExtensions.end()) {
-      return Fail(Code::kInvalidArgument,
-                  fmt::format("--ext {}: there is no such extension{}: the extensions are {}", name,
-                              DidYouMean(name, kExtensions), fmt::join(kExtensions, ", ")));
-    }
-    ValueObject values;
-    if (equals != std::string::npos) {
-      NEXUS_TRY(values, ReadJsonObject("--ext " + name, text.substr(equals + 1)));
-    }
-    NEXUS_TRY(std::shared_ptr<Extension> extension,
-              Make(name, Settings(name, std::move(values)), choice));
-    NEXUS_TRY_STATUS(registry.Add(std::move(extension)));
-  }
-  for (const std::string& name : ImpliedNames(choice)) {
-    if (registry.Find(name) != nullptr) continue;
-    NEXUS_TRY(std::shared_ptr<Extension> extension, Make(name, Settings(name, {}), choice));
-    NEXUS_TRY_STATUS(registry.Add(std::move(extension)));
-  }
+  NEXUS_TRY_STATUS(ForEachChosen(
+      choice, [&](const std::string& name, const ExtensionSettings& settings) -> Status {
+        NEXUS_TRY(std::shared_ptr<Extension> extension,
+                  Make(name, {.settings = settings, .choice = choice}));
+        return registry.Add(std::move(extension));
+      }));
   return registry;
+}
+
+Result<Registry> BuildShownRegistry() {
+  // Any folder that exists and any model will do.
+  ExtensionChoice choice;
+  choice.workspace = "/";
+  choice.extensions = {R"(files={"roots": {"any": "/"}})",
+                       R"(llm={"providers": [{"model": "any"}]})"};
+  for (const std::string_view name : kExtensions) {
+    if (name != "files" && name != "llm") choice.extensions.emplace_back(name);
+  }
+  return BuildRegistry(choice);
 }
 
 Result<std::unique_ptr<Sandbox>> OpenSandbox(const Places& places) {

@@ -119,10 +119,11 @@ class ServeCommand final : public Command {
     const auto add = [](auto& to, const auto& more) {
       to.insert(to.end(), more.begin(), more.end());
     };
-    add(choice_.extensions, config_.extensions);
+    choice_.offered = config_.extensions;
     add(choice_.allowed_hosts, config_.allowed_hosts);
     if (choice_.workspace.empty()) choice_.workspace = config_.workspace;
     if (choice_.kv_file.empty()) choice_.kv_file = config_.kv_file;
+    choice_.configured = ConfiguredExtensions(config_);
     NEXUS_TRY(registry_, BuildRegistry(choice_));
     NEXUS_TRY(auth_, Authenticator::Create(config_.auth));
     if (!files_.empty()) {

@@ -1,110 +1,77 @@
 #include "extension/code.h"
 
-#include <condition_variable>
-#include <deque>
-#include <mutex>
-#include <set>
-#include <thread>
 #include <utility>
 
 #include "extension/internal/call_arguments.h"
+#include "extension/internal/file_schemas.h"
+#include "extension/internal/walk_thread.h"
 #include "extension/internal/workspace.h"
 
 namespace nexus {
 namespace {
 
-constexpr std::size_t kQueueMax = 256;
-
 const MethodDescriptor kMethods[] = {
-    {.name = "read", .summary = "A file's text, or bytes", .idempotent = true, .path_argument = 0},
+    {.name = "read",
+     .summary = "A file's text, or bytes",
+     .idempotent = true,
+     .path_argument = 0,
+     .parameters = internal::kReadFileParameters,
+     .result = internal::kReadFileResult},
     {.name = "write",
      .summary = "Replace a file, atomically",
      .idempotent = true,
-     .path_argument = 0},
-    {.name = "list", .summary = "Entries of a folder", .idempotent = true, .path_argument = 0},
+     .path_argument = 0,
+     .parameters = internal::kWriteFileParameters,
+     .result = internal::kWriteFileResult},
+    {.name = "list",
+     .summary = "Entries of a folder",
+     .idempotent = true,
+     .path_argument = 0,
+     .parameters = internal::kListFilesParameters,
+     .result = internal::kFileInfos},
     {.name = "stat",
      .summary = "Type, size and time of a path",
      .idempotent = true,
-     .path_argument = 0},
-    {.name = "exists", .summary = "Is there such a path?", .idempotent = true, .path_argument = 0},
+     .path_argument = 0,
+     .parameters = internal::kPathParameter,
+     .result = internal::kFileInfo},
+    {.name = "exists",
+     .summary = "Is there such a path?",
+     .idempotent = true,
+     .path_argument = 0,
+     .parameters = internal::kPathParameter,
+     .result = internal::kYesOrNo},
     {.name = "search",
      .summary = "Lines that match a pattern",
      .idempotent = true,
-     .path_argument = 1},
+     .path_argument = 1,
+     .parameters = R"({"prefixItems": [
+       {"title": "pattern", "type": "string"}, {"title": "path", "type": "string"},
+       {"title": "options", "type": ["object", "null"], "additionalProperties": false,
+        "properties": {"regex": {"type": "boolean"}, "ignoreCase": {"type": "boolean"},
+          "max": {"type": "integer", "minimum": 1},
+          "exclude": {"type": "array", "items": {"type": "string"}}}}], "minItems": 1})",
+     .result = R"({"type": "array", "items": {"type": "object", "properties": {
+       "path": {"type": "string"}, "line": {"type": "integer"}, "column": {"type": "integer"},
+       "text": {"type": "string"}}, "required": ["path", "line", "column", "text"]}})"},
     {.name = "remove",
      .summary = "Delete a file or an empty folder",
      .idempotent = true,
-     .path_argument = 0},
+     .path_argument = 0,
+     .parameters = internal::kPathParameter,
+     .result = internal::kYesOrNo},
 };
 
 }  // namespace
 
 struct CodeExtension::State {
-  struct Job {
-    ExtensionCall call;
-    AnswerFunction done;
-  };
-
   State(CodeOptions options, internal::Beneath folder)
-      : workspace(std::move(options), std::move(folder)) {}
-  ~State() {
-    {
-      const std::scoped_lock lock(mutex);
-      stopping = true;
-      ready.notify_all();
-    }
-    if (thread.joinable()) thread.join();
-  }
-
-  bool Wanted(const std::string& run_id) {
-    const std::scoped_lock lock(mutex);
-    return !stopping && abandoned != run_id;
-  }
-
-  void Submit(ExtensionCall call, AnswerFunction done);
-  void Loop();
+      : workspace(std::move(options), std::move(folder),
+                  "the operator can give it with --workspace DIR instead of DIR:ro") {}
 
   internal::Workspace workspace;
-  std::mutex mutex;
-  std::condition_variable ready;
-  std::deque<Job> jobs;   // guarded by mutex
-  std::string current;    // guarded by mutex: the run being served
-  std::string abandoned;  // guarded by mutex: `current`, once nobody waits for it
-  bool stopping = false;  // guarded by mutex
-  std::thread thread;
+  internal::WalkThread walks;  // Goes first: its work uses the workspace.
 };
-
-void CodeExtension::State::Submit(ExtensionCall call, AnswerFunction done) {
-  {
-    const std::scoped_lock lock(mutex);
-    if (jobs.size() < kQueueMax) {
-      if (!thread.joinable()) thread = std::thread([this] { Loop(); });
-      jobs.push_back({std::move(call), std::move(done)});
-      ready.notify_one();
-      return;
-    }
-  }
-  done(Answer::Failed("code: too many walks are waiting: call fewer at once, or later",
-                      RunErrorCode::kOverloaded));
-}
-
-void CodeExtension::State::Loop() {
-  std::unique_lock lock(mutex);
-  for (;;) {
-    ready.wait(lock, [this] { return stopping || !jobs.empty(); });
-    if (jobs.empty()) return;
-    Job job = std::move(jobs.front());
-    jobs.pop_front();
-    current = job.call.run_id;
-    abandoned.clear();
-    lock.unlock();
-    const Result<Value> result =
-        workspace.Call(job.call, [this, &job] { return Wanted(job.call.run_id); });
-    job.done(result ? Answer::Ok(*result) : internal::ToAnswer(result.error()));
-    lock.lock();
-    current.clear();
-  }
-}
 
 CodeExtension::CodeExtension(std::unique_ptr<State> state) : state_(std::move(state)) {}
 CodeExtension::~CodeExtension() = default;
@@ -118,14 +85,20 @@ Result<std::shared_ptr<CodeExtension>> CodeExtension::Create(CodeOptions options
 std::span<const MethodDescriptor> CodeExtension::methods() const { return kMethods; }
 
 void CodeExtension::Call(ExtensionCall call, AnswerFunction done) {
-  if (internal::Workspace::IsWalk(call)) return state_->Submit(std::move(call), std::move(done));
+  if (internal::Workspace::IsWalk(call)) {
+    std::string place = internal::CallArguments(call).Place();
+    std::string run_id = call.run_id;
+    return state_->walks.Submit(
+        std::move(place), std::move(run_id),
+        [this, call = std::move(call)](const internal::WalkThread::Wanted& wanted) {
+          return state_->workspace.Call(call, wanted);
+        },
+        std::move(done));
+  }
   Result<Value> result = state_->workspace.Call(call, [] { return true; });
   done(result ? Answer::Ok(*std::move(result)) : internal::ToAnswer(result.error()));
 }
 
-void CodeExtension::Abandon(std::string_view run_id) {
-  const std::scoped_lock lock(state_->mutex);
-  if (state_->current == run_id) state_->abandoned = state_->current;
-}
+void CodeExtension::Abandon(std::string_view run_id) { state_->walks.Abandon(run_id); }
 
 }  // namespace nexus

@@ -1,429 +1,239 @@
 #include "extension/http.h"
 
-#include <curl/curl.h>
 #include <fmt/format.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include <algorithm>
-#include <chrono>
-#include <deque>
-#include <map>
-#include <mutex>
-#include <set>
-#include <thread>
 #include <utility>
 
-#include "base/check.h"
+#include "base/utf8.h"
 #include "extension/internal/call_arguments.h"
-#include "extension/internal/http_request.h"
+#include "extension/internal/http_transport.h"
+#include "extension/internal/streams.h"
 
 namespace nexus {
 namespace {
 
+using internal::HttpOutcome;
 using internal::HttpRequest;
 using internal::HttpResponse;
-using internal::RedirectMode;
-using Clock = std::chrono::steady_clock;
+using internal::SinkAnswer;
+using internal::StreamTable;
 
-struct EasyDeleter {
-  void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
-};
-struct ListDeleter {
-  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
-};
-using Easy = std::unique_ptr<CURL, EasyDeleter>;
-using List = std::unique_ptr<curl_slist, ListDeleter>;
+constexpr std::string_view kRequest = R"({"prefixItems": [
+  {"title": "url", "type": "string", "minLength": 1, "maxLength": 16384},
+  {"title": "options", "type": ["object", "null"], "additionalProperties": false, "properties": {
+    "headers": {"type": ["object", "null"], "additionalProperties": {"type": "string"}},
+    "body": {"type": ["string", "bytes", "null"]},
+    "json": {"description": "true: parse the answer; another value: send it, and parse the answer"},
+    "timeoutMs": {"type": "integer", "minimum": 1},
+    "timeout": {"type": "integer", "minimum": 1, "description": "older name of timeoutMs"},
+    "maxBytes": {"type": "integer", "minimum": 1},
+    "redirect": {"enum": ["follow", "manual", "error"]},
+    "retries": {"type": "integer", "minimum": 0, "maximum": 5}}}], "minItems": 1})";
+constexpr std::string_view kAnyRequest = R"({"prefixItems": [
+  {"title": "url", "type": "string", "minLength": 1, "maxLength": 16384},
+  {"title": "options", "type": ["object", "null"], "additionalProperties": false, "properties": {
+    "method": {"type": "string", "description": "GET, POST, PUT, DELETE, HEAD, PATCH or OPTIONS"},
+    "headers": {"type": ["object", "null"], "additionalProperties": {"type": "string"}},
+    "body": {"type": ["string", "bytes", "null"]},
+    "json": {"description": "true: parse the answer; another value: send it, and parse the answer"},
+    "timeoutMs": {"type": "integer", "minimum": 1},
+    "timeout": {"type": "integer", "minimum": 1, "description": "older name of timeoutMs"},
+    "maxBytes": {"type": "integer", "minimum": 1},
+    "redirect": {"enum": ["follow", "manual", "error"]},
+    "retries": {"type": "integer", "minimum": 0, "maximum": 5}}}], "minItems": 1})";
+constexpr std::string_view kResponse = R"({"type": "object", "properties": {
+  "status": {"type": "integer"}, "ok": {"type": "boolean", "description": "status 200 to 299"},
+  "url": {"type": "string", "description": "after redirects"},
+  "headers": {"type": "object", "additionalProperties": {"type": "string"}},
+  "body": {"type": ["string", "bytes"]}, "json": {"description": "with option json"}},
+  "required": ["status", "ok", "url", "headers", "body"]})";
+constexpr std::string_view kOpened = R"({"type": "object", "properties": {
+  "id": {"type": "integer", "description": "for next and close"}, "status": {"type": "integer"},
+  "ok": {"type": "boolean"}, "url": {"type": "string"},
+  "headers": {"type": "object", "additionalProperties": {"type": "string"}}},
+  "required": ["id", "status", "ok", "url", "headers"]})";
+constexpr std::string_view kPiece = R"({"type": "object", "properties": {
+  "data": {"type": ["string", "bytes"], "description": "text when its content type says so"},
+  "done": {"type": "boolean"}}, "required": ["data", "done"]})";
+constexpr std::string_view kStreamId =
+    R"({"prefixItems": [{"title": "id", "type": "integer", "minimum": 1}], "minItems": 1})";
 
-constexpr std::size_t kResponseHeaderBytesMax = 64 * 1024;
-constexpr long kConnectTimeoutMs = 10'000;
+MethodDescriptor Verb(const char* name, const char* summary, bool idempotent) {
+  return {.name = name,
+          .summary = summary,
+          .idempotent = idempotent,
+          .path_argument = {},
+          .parameters = kRequest,
+          .result = kResponse};
+}
 
 const MethodDescriptor kMethods[] = {
-    {.name = "get", .summary = "GET a URL", .idempotent = true, .path_argument = {}},
-    {.name = "head", .summary = "HEAD of a URL", .idempotent = true, .path_argument = {}},
-    {.name = "put", .summary = "PUT to a URL", .idempotent = true, .path_argument = {}},
-    {.name = "delete", .summary = "DELETE a URL", .idempotent = true, .path_argument = {}},
-    {.name = "post", .summary = "POST to a URL", .idempotent = false, .path_argument = {}},
-    {.name = "patch", .summary = "PATCH a URL", .idempotent = false, .path_argument = {}},
-    {.name = "request", .summary = "Any method", .idempotent = false, .path_argument = {}},
+    Verb("get", "GET a URL", true),
+    Verb("head", "HEAD of a URL", true),
+    Verb("put", "PUT to a URL", true),
+    Verb("delete", "DELETE a URL", true),
+    Verb("post", "POST to a URL", false),
+    Verb("patch", "PATCH a URL", false),
+    {.name = "request",
+     .summary = "Any method",
+     .idempotent = false,
+     .path_argument = {},
+     .parameters = kAnyRequest,
+     .result = kResponse},
+    {.name = "stream",
+     .summary = "Any method; the body is fetched with next",
+     .idempotent = false,
+     .path_argument = {},
+     .parameters = kAnyRequest,
+     .result = kOpened},
+    {.name = "next",
+     .summary = "The next piece of a stream",
+     .idempotent = false,
+     .path_argument = {},
+     .parameters = kStreamId,
+     .result = kPiece},
+    {.name = "close",
+     .summary = "End a stream early; was it open?",
+     .idempotent = true,
+     .path_argument = {},
+     .parameters = kStreamId,
+     .result = R"({"type": "boolean"})"},
 };
 
-// One request on its way. Lives on the transport's thread.
-struct Transfer {
-  const HttpOptions& options;
-  HttpRequest request;
+// What is known of a stream once its head is there. Touched by the transport's thread alone until
+// the stream's first byte, and read only from then on.
+struct Opening {
   AnswerFunction done;
-  Easy easy = nullptr;
-  List headers = nullptr;
-  List resolved = nullptr;
-  HttpResponse response;
-  std::size_t header_bytes = 0;
-  std::uint32_t redirects = 0;
-  bool too_large = false;
-  std::string refused;  // Why the policy refused the address, when it did.
+  bool text = false;
+  bool with_secret = false;
 };
 
-std::size_t OnBody(char* data, std::size_t, std::size_t size, void* self) {
-  Transfer& transfer = *static_cast<Transfer*>(self);
-  std::string& body = transfer.response.body;
-  if (size > transfer.request.response_bytes_max - body.size()) {
-    transfer.too_large = true;
-    return CURL_WRITEFUNC_ERROR;
-  }
-  body.append(data, size);
-  return size;
-}
-
-std::size_t OnHeader(char* data, std::size_t, std::size_t size, void* self) {
-  Transfer& transfer = *static_cast<Transfer*>(self);
-  std::string_view line(data, size);
-  transfer.header_bytes += size;
-  if (transfer.header_bytes > kResponseHeaderBytesMax) {
-    transfer.too_large = true;
-    return 0;
-  }
-  // A status line starts a new block: what came before belonged to "100 Continue" and the like.
-  if (line.starts_with("HTTP/")) transfer.response.headers.clear();
-  const std::size_t colon = line.find(':');
-  if (colon == std::string_view::npos || line.starts_with("HTTP/")) return size;
-  std::string name(line.substr(0, colon));
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  std::string_view value = line.substr(colon + 1);
-  const std::size_t first = value.find_first_not_of(" \t\r\n");
-  value = first == std::string_view::npos ? "" : value.substr(first);
-  value = value.substr(0, value.find_last_not_of(" \t\r\n") + 1);
-  transfer.response.headers.emplace_back(std::move(name), value);
-  return size;
-}
-
-// The last word on where a connection goes: whatever the name resolved to, this is the address.
-curl_socket_t OnOpenSocket(void* self, curlsocktype, curl_sockaddr* address) {
-  Transfer& transfer = *static_cast<Transfer*>(self);
-  const std::optional<Address> target = Address::FromSockaddr(address->addr);
-  if (!target) return CURL_SOCKET_BAD;
-  if (Status allowed = transfer.options.policy.CheckAddress(transfer.request.url, *target);
-      !allowed) {
-    transfer.refused = allowed.error().message();
-    return CURL_SOCKET_BAD;
-  }
-  return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-}
-
-void AddHeader(List& list, const std::string& line) {
-  curl_slist* longer = curl_slist_append(list.get(), line.c_str());
-  NEXUS_CHECK(longer != nullptr, "no memory for a header");
-  (void)list.release();
-  list.reset(longer);
-}
-
-void SetMethod(CURL* easy, const HttpRequest& request) {
-  if (request.method == "HEAD") {
-    curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
-    return;
-  }
-  const bool wants_body = request.has_body || request.method == "POST" || request.method == "PUT" ||
-                          request.method == "PATCH";
-  if (wants_body) {
-    curl_easy_setopt(easy, CURLOPT_POST, 1L);
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
-                     static_cast<curl_off_t>(request.body.size()));
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request.body.data());
-  } else {
-    curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
-  }
-  curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
-}
-
-// Sets the whole of `transfer.easy` for `transfer.request`. Nothing here comes from the
-// environment: no proxy, no netrc, no cookies, no protocol but the two.
-void Prepare(Transfer& transfer) {
-  CURL* easy = transfer.easy.get();
-  const HttpRequest& request = transfer.request;
-  curl_easy_reset(easy);
-  transfer.headers.reset();
-  AddHeader(transfer.headers, "Expect:");
-  for (const auto& [name, value] : request.headers) {
-    AddHeader(transfer.headers, value.empty() ? name + ";" : name + ": " + value);
-  }
-  const auto left =
-      std::chrono::duration_cast<std::chrono::milliseconds>(request.deadline - Clock::now());
-  curl_easy_setopt(easy, CURLOPT_URL, request.url.normalized.c_str());
-  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(easy, CURLOPT_PROXY, "");
-  curl_easy_setopt(easy, CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
-  curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, std::max<long>(1, left.count()));
-  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, kConnectTimeoutMs);
-  const std::string& agent = transfer.options.user_agent;
-  curl_easy_setopt(easy, CURLOPT_USERAGENT, agent.empty() ? "nexus/" NEXUS_VERSION : agent.c_str());
-  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer.headers.get());
-  curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
-  curl_easy_setopt(easy, CURLOPT_PRIVATE, &transfer);
-  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &OnBody);
-  curl_easy_setopt(easy, CURLOPT_WRITEDATA, &transfer);
-  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, &OnHeader);
-  curl_easy_setopt(easy, CURLOPT_HEADERDATA, &transfer);
-  curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, &OnOpenSocket);
-  curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, &transfer);
-  SetMethod(easy, request);
-  if (transfer.options.resolver) {
-    std::string entry = fmt::format("{}:{}:", request.url.host, request.url.port);
-    std::string separator;
-    for (const std::string& address : transfer.options.resolver(request.url.host)) {
-      entry += separator + address;
-      separator = ",";
-    }
-    transfer.resolved.reset();
-    AddHeader(transfer.resolved, fmt::format("-{}:{}", request.url.host, request.url.port));
-    if (!separator.empty()) AddHeader(transfer.resolved, entry);
-    curl_easy_setopt(easy, CURLOPT_RESOLVE, transfer.resolved.get());
-  }
-}
-
-Error TransferError(const Transfer& transfer, CURLcode code) {
-  const std::string& place = transfer.request.place;
-  const std::string origin = transfer.request.url.Origin();
-  if (!transfer.refused.empty()) return {Code::kPermissionDenied, place + ": " + transfer.refused};
-  if (transfer.too_large) {
-    return {Code::kResourceExhausted,
-            fmt::format("{}: the response of {} has more than {} bytes: ask for less, or raise "
-                        "maxBytes if the operator's limit allows it",
-                        place, origin, transfer.request.response_bytes_max)};
-  }
-  if (code == CURLE_OPERATION_TIMEDOUT) {
-    return {Code::kDeadlineExceeded,
-            fmt::format("{}: {} did not answer in time: raise timeoutMs or try again later", place,
-                        origin)};
-  }
-  return {Code::kUnavailable, fmt::format("{}: {}: {}: check the host and try again", place, origin,
-                                          curl_easy_strerror(code))};
+// Whole characters only, and no secret: the longest form of one might just be coming in.
+StreamTable::Prepare HoldBack(const HttpOptions& options, std::shared_ptr<Opening> opening) {
+  return [&options, opening = std::move(opening)](std::string& buffer, bool ended) -> std::size_t {
+    if (opening->with_secret) options.secrets.Redact(buffer);
+    if (ended) return buffer.size();
+    const std::size_t held = opening->with_secret ? options.secrets.longest_form() - 1 : 0;
+    if (buffer.size() <= held) return 0;
+    const std::string_view free = std::string_view(buffer).substr(0, buffer.size() - held);
+    return opening->text ? internal::WholeCharacters(free) : free.size();
+  };
 }
 
 }  // namespace
 
-class HttpExtension::Transport {
- public:
-  explicit Transport(HttpOptions options) : options_(std::move(options)) {}
-  ~Transport();
+struct HttpExtension::State {
+  explicit State(HttpOptions given)
+      : options(std::move(given)),
+        streams({.streams_max = options.streams_max,
+                 .buffer_max = options.stream_buffer_max,
+                 .idle = std::chrono::milliseconds(options.stream_idle_ms)}),
+        transport(options) {}
 
-  const HttpOptions& options() const { return options_; }
-  void Submit(HttpRequest request, AnswerFunction done);
-  void Abandon(std::string_view run_id);
+  void Redact(const HttpRequest& request, Answer& answer) const {
+    if (!request.with_secret) return;
+    options.secrets.Redact(answer.value);
+    options.secrets.Redact(answer.message);
+  }
+  Answer ToAnswer(HttpOutcome outcome) const {
+    Answer answer;
+    if (outcome.error) {
+      answer = outcome.ToFailure();
+    } else {
+      Result<Value> value = ResponseToValue(outcome.request, std::move(outcome.response));
+      answer = value ? Answer::Ok(*std::move(value)) : internal::ToAnswer(value.error());
+    }
+    Redact(outcome.request, answer);
+    return answer;
+  }
 
- private:
-  void Loop();
-  void TakeNew();
-  void Begin(std::unique_ptr<Transfer> transfer);
-  void Finish(CURL* easy, CURLcode code);
-  void Advance(std::unique_ptr<Transfer> transfer, CURLcode code);
-  void DropAbandoned(const std::set<std::string, std::less<>>& run_ids);
-  void FailAll();
-
-  const HttpOptions options_;
-  CURLM* multi_ = nullptr;
-  std::map<CURL*, std::unique_ptr<Transfer>> active_;  // Of the thread alone.
-
-  std::mutex mutex_;
-  std::deque<std::unique_ptr<Transfer>> waiting_;  // guarded by mutex_
-  std::set<std::string, std::less<>> abandoned_;   // guarded by mutex_
-  bool stopping_ = false;                          // guarded by mutex_
-  std::thread thread_;                             // guarded by mutex_ until started
+  const HttpOptions options;
+  // Goes after the transport: requests that end at shutdown tell the streams so.
+  StreamTable streams;
+  internal::HttpTransport transport;
 };
 
-HttpExtension::Transport::~Transport() {
-  {
-    const std::scoped_lock lock(mutex_);
-    stopping_ = true;
-    if (multi_ != nullptr) curl_multi_wakeup(multi_);
-  }
-  if (thread_.joinable()) thread_.join();
-  if (multi_ != nullptr) curl_multi_cleanup(multi_);
-}
-
-void HttpExtension::Transport::Submit(HttpRequest request, AnswerFunction done) {
-  auto transfer = std::make_unique<Transfer>(Transfer{.options = options_,
-                                                      .request = std::move(request),
-                                                      .done = std::move(done),
-                                                      .response = {},
-                                                      .refused = {}});
-  {
-    const std::scoped_lock lock(mutex_);
-    if (waiting_.size() < options_.queue_max) {
-      if (multi_ == nullptr) {
-        static const CURLcode ready = curl_global_init(CURL_GLOBAL_DEFAULT);
-        NEXUS_CHECK(ready == CURLE_OK, "libcurl does not start");
-        multi_ = curl_multi_init();
-        NEXUS_CHECK(multi_ != nullptr, "no memory for the HTTP transport");
-        curl_multi_setopt(multi_, CURLMOPT_MAX_HOST_CONNECTIONS, 16L);
-        curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, 64L);
-        thread_ = std::thread([this] { Loop(); });
-      }
-      waiting_.push_back(std::move(transfer));
-      curl_multi_wakeup(multi_);
-      return;
-    }
-  }
-  transfer->done(Answer::Failed(
-      fmt::format("{}: {} requests are waiting already: call fewer at once, or later",
-                  transfer->request.place, options_.queue_max),
-      RunErrorCode::kOverloaded));
-}
-
-void HttpExtension::Transport::Abandon(std::string_view run_id) {
-  const std::scoped_lock lock(mutex_);
-  if (multi_ == nullptr) return;
-  abandoned_.emplace(run_id);
-  curl_multi_wakeup(multi_);
-}
-
-void HttpExtension::Transport::Loop() {
-  for (;;) {
-    std::set<std::string, std::less<>> abandoned;
-    {
-      const std::scoped_lock lock(mutex_);
-      if (stopping_) break;
-      abandoned.swap(abandoned_);
-    }
-    if (!abandoned.empty()) DropAbandoned(abandoned);
-    TakeNew();
-    int running = 0;
-    curl_multi_perform(multi_, &running);
-    int left = 0;
-    while (CURLMsg* message = curl_multi_info_read(multi_, &left)) {
-      if (message->msg == CURLMSG_DONE) Finish(message->easy_handle, message->data.result);
-    }
-    // New work may have come in through Finish; poll returns at once when woken up.
-    curl_multi_poll(multi_, nullptr, 0, 1000, nullptr);
-  }
-  FailAll();
-}
-
-void HttpExtension::Transport::TakeNew() {
-  while (active_.size() < options_.calls_max) {
-    std::unique_ptr<Transfer> next;
-    {
-      const std::scoped_lock lock(mutex_);
-      if (waiting_.empty()) return;
-      next = std::move(waiting_.front());
-      waiting_.pop_front();
-    }
-    Begin(std::move(next));
-  }
-}
-
-void HttpExtension::Transport::Begin(std::unique_ptr<Transfer> transfer) {
-  if (transfer->easy == nullptr) transfer->easy.reset(curl_easy_init());
-  if (transfer->easy == nullptr || Clock::now() >= transfer->request.deadline) {
-    transfer->done(internal::ToAnswer(TransferError(*transfer, CURLE_OPERATION_TIMEDOUT)));
-    return;
-  }
-  Prepare(*transfer);
-  CURL* easy = transfer->easy.get();
-  const CURLMcode added = curl_multi_add_handle(multi_, easy);
-  NEXUS_CHECK(added == CURLM_OK, "libcurl refuses a fresh handle");
-  active_.emplace(easy, std::move(transfer));
-}
-
-void HttpExtension::Transport::Finish(CURL* easy, CURLcode code) {
-  const auto found = active_.find(easy);
-  NEXUS_CHECK(found != active_.end(), "libcurl finished a request nobody made");
-  std::unique_ptr<Transfer> transfer = std::move(found->second);
-  active_.erase(found);
-  curl_multi_remove_handle(multi_, easy);
-  Advance(std::move(transfer), code);
-}
-
-// Answers the call, or sets off for where a redirect points.
-void HttpExtension::Transport::Advance(std::unique_ptr<Transfer> transfer, CURLcode code) {
-  const auto fail = [&](const Error& error) { transfer->done(internal::ToAnswer(error)); };
-  if (code != CURLE_OK) return fail(TransferError(*transfer, code));
-  CURL* easy = transfer->easy.get();
-  curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &transfer->response.status);
-  const long status = transfer->response.status;
-  char* location = nullptr;
-  curl_easy_getinfo(easy, CURLINFO_REDIRECT_URL, &location);
-  const bool redirected = location != nullptr && (status == 301 || status == 302 || status == 303 ||
-                                                  status == 307 || status == 308);
-  const std::string& place = transfer->request.place;
-  if (redirected && transfer->request.redirect == RedirectMode::kError) {
-    return fail({Code::kUnavailable,
-                 fmt::format("{}: {} redirects, and redirect is \"error\": follow it yourself",
-                             place, transfer->request.url.Origin())});
-  }
-  if (redirected && transfer->request.redirect == RedirectMode::kFollow) {
-    if (++transfer->redirects > options_.redirects_max) {
-      return fail({Code::kUnavailable,
-                   fmt::format("{}: more than {} redirects: the last one was at {}", place,
-                               options_.redirects_max, transfer->request.url.Origin())});
-    }
-    Result<HttpRequest> next = internal::FollowRedirect(std::move(transfer->request), status,
-                                                        std::string(location), options_.policy);
-    if (!next) return fail(next.error());
-    transfer->request = *std::move(next);
-    transfer->response = {};
-    transfer->header_bytes = 0;
-    return Begin(std::move(transfer));
-  }
-  Result<Value> value = internal::ResponseToValue(transfer->request, std::move(transfer->response));
-  if (!value) return fail(value.error());
-  transfer->done(Answer::Ok(*std::move(value)));
-}
-
-void HttpExtension::Transport::DropAbandoned(const std::set<std::string, std::less<>>& run_ids) {
-  std::vector<std::unique_ptr<Transfer>> dropped;
-  {
-    const std::scoped_lock lock(mutex_);
-    for (auto& transfer : waiting_) {
-      if (run_ids.contains(transfer->request.run_id)) dropped.push_back(std::move(transfer));
-    }
-    std::erase(waiting_, nullptr);
-  }
-  for (auto it = active_.begin(); it != active_.end();) {
-    if (!run_ids.contains(it->second->request.run_id)) {
-      ++it;
-      continue;
-    }
-    curl_multi_remove_handle(multi_, it->first);
-    dropped.push_back(std::move(it->second));
-    it = active_.erase(it);
-  }
-  for (const auto& transfer : dropped) {
-    transfer->done(
-        Answer::Failed(transfer->request.place + ": the run is gone", RunErrorCode::kCancelled));
-  }
-}
-
-void HttpExtension::Transport::FailAll() {
-  std::deque<std::unique_ptr<Transfer>> rest;
-  {
-    const std::scoped_lock lock(mutex_);
-    rest.swap(waiting_);
-  }
-  for (auto& [easy, transfer] : active_) {
-    curl_multi_remove_handle(multi_, easy);
-    rest.push_back(std::move(transfer));
-  }
-  active_.clear();
-  for (const auto& transfer : rest) {
-    transfer->done(Answer::Failed(transfer->request.place + ": the host is shutting down",
-                                  RunErrorCode::kUnavailable));
-  }
-}
-
 HttpExtension::HttpExtension(HttpOptions options)
-    : transport_(std::make_unique<Transport>(std::move(options))) {}
+    : state_(std::make_unique<State>(std::move(options))) {}
 HttpExtension::~HttpExtension() = default;
 
 std::span<const MethodDescriptor> HttpExtension::methods() const { return kMethods; }
 
 void HttpExtension::Call(ExtensionCall call, AnswerFunction done) {
-  Result<HttpRequest> request = internal::ReadRequest(call, transport_->options());
+  if (call.method == "stream") return Stream(std::move(call), std::move(done));
+  if (call.method == "next" || call.method == "close") return Continue(call, std::move(done));
+  Result<HttpRequest> request = internal::ReadRequest(call, state_->options);
   if (!request) return done(internal::ToAnswer(request.error()));
-  transport_->Submit(*std::move(request), std::move(done));
+  state_->transport.Submit(*std::move(request), [state = state_.get(), done = std::move(done)](
+                                                    HttpOutcome outcome) mutable {
+    done(state->ToAnswer(std::move(outcome)));
+  });
 }
 
-void HttpExtension::Abandon(std::string_view run_id) { transport_->Abandon(run_id); }
+void HttpExtension::Stream(ExtensionCall call, AnswerFunction done) {
+  Result<HttpRequest> request = internal::ReadRequest(call, state_->options);
+  if (!request) return done(internal::ToAnswer(request.error()));
+  State* state = state_.get();
+  auto opening = std::make_shared<Opening>(Opening{.done = std::move(done)});
+  const Result<std::uint64_t> opened =
+      state->streams.Open(call.run_id, HoldBack(state->options, opening));
+  if (!opened) {
+    Answer full = internal::ToAnswer(Error(opened.error()).Context(request->place));
+    full.code = RunErrorCode::kOverloaded;
+    return opening->done(std::move(full));
+  }
+  const std::uint64_t id = *opened;
+  internal::HttpSink sink;
+  sink.on_head = [state, opening, id](const HttpRequest& sent, const HttpResponse& response) {
+    opening->text = IsText(response);
+    if (!opening->text) state->streams.SetBinary(id);
+    opening->with_secret = sent.with_secret;
+    Value head = HeadToValue(sent, response);
+    head.As<ValueObject>()->Append("id", id);
+    Answer answer = Answer::Ok(std::move(head));
+    state->Redact(sent, answer);
+    std::exchange(opening->done, nullptr)(std::move(answer));
+  };
+  sink.on_data = [state, id](std::string_view data) {
+    switch (state->streams.Push(id, data)) {
+      case StreamTable::Taken::kYes:
+        return SinkAnswer::kMore;
+      case StreamTable::Taken::kFull:
+        return SinkAnswer::kPause;
+      case StreamTable::Taken::kGone:
+        break;
+    }
+    return SinkAnswer::kStop;
+  };
+  const auto ended = [state, opening, id, run_id = call.run_id](HttpOutcome outcome) {
+    Answer last = outcome.error ? state->ToAnswer(std::move(outcome)) : Answer::Ok({});
+    if (!opening->done) return state->streams.End(id, std::move(last));
+    state->streams.Close(id, run_id);
+    opening->done(std::move(last));
+  };
+  const std::uint64_t number = state->transport.Submit(*std::move(request), ended, std::move(sink));
+  state->streams.SetSource(id, {.resume = [state, number] { state->transport.Resume(number); },
+                                .cancel = [state, number] { state->transport.Cancel(number); }});
+}
+
+void HttpExtension::Continue(const ExtensionCall& call, AnswerFunction done) {
+  const Result<std::uint64_t> id = internal::ReadStreamId(call);
+  if (!id) return done(internal::ToAnswer(id.error()));
+  if (call.method == "close") return done(Answer::Ok(state_->streams.Close(*id, call.run_id)));
+  state_->streams.Next(
+      *id, call.run_id,
+      [done = std::move(done), place = "http.next"](Result<StreamTable::Piece> piece) mutable {
+        if (!piece) return done(internal::ToAnswer(std::move(piece).error().Context(place)));
+        if (piece->done && !piece->last.success) return done(std::move(piece->last));
+        const bool text = !piece->binary && FindInvalidUtf8(piece->data) == kValid;
+        Value data = text ? Value(std::move(piece->data)) : Value(Bytes{std::move(piece->data)});
+        done(Answer::Ok(Value::Object({{"data", std::move(data)}, {"done", piece->done}})));
+      });
+}
+
+void HttpExtension::Abandon(std::string_view run_id) {
+  state_->streams.Abandon(run_id);
+  state_->transport.Abandon(run_id);
+}
 
 }  // namespace nexus

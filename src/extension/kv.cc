@@ -10,6 +10,7 @@
 
 #include "base/codec.h"
 #include "extension/internal/call_arguments.h"
+#include "extension/internal/owned_database.h"
 #include "store/sqlite.h"
 
 namespace nexus {
@@ -18,15 +19,51 @@ namespace {
 using internal::CallArguments;
 using internal::OptionReader;
 
+constexpr std::string_view kKey =
+    R"({"prefixItems": [{"title": "key", "type": "string", "minLength": 1}], "minItems": 1})";
+
 const MethodDescriptor kMethods[] = {
-    {.name = "get", .summary = "A value, or undefined", .idempotent = true, .path_argument = 0},
-    {.name = "set", .summary = "Store a value", .idempotent = true, .path_argument = 0},
-    {.name = "delete", .summary = "Remove a key", .idempotent = true, .path_argument = 0},
-    {.name = "list", .summary = "Keys, by prefix", .idempotent = true, .path_argument = {}},
-    {.name = "increment", .summary = "Add to a number", .idempotent = false, .path_argument = 0},
+    {.name = "get",
+     .summary = "A value, or undefined",
+     .idempotent = true,
+     .path_argument = 0,
+     .parameters = kKey,
+     .result = R"({"description": "as it was set; undefined when there is none"})"},
+    {.name = "set",
+     .summary = "Store a value",
+     .idempotent = true,
+     .path_argument = 0,
+     .parameters = R"({"prefixItems": [{"title": "key", "type": "string", "minLength": 1},
+       {"title": "value"}, {"title": "options", "type": ["object", "null"],
+        "additionalProperties": false, "properties": {"ttlMs": {"type": "integer", "minimum": 1}}}],
+       "minItems": 1})",
+     .result = R"({"const": true})"},
+    {.name = "delete",
+     .summary = "Remove a key",
+     .idempotent = true,
+     .path_argument = 0,
+     .parameters = kKey,
+     .result = R"({"type": "boolean", "description": "was it there?"})"},
+    {.name = "list",
+     .summary = "Keys, by prefix",
+     .idempotent = true,
+     .path_argument = {},
+     .parameters = R"({"prefixItems": [{"title": "options", "type": ["object", "null"],
+       "additionalProperties": false, "properties": {"prefix": {"type": "string"},
+         "after": {"type": "string"}, "max": {"type": "integer", "minimum": 1},
+         "values": {"type": "boolean"}}}]})",
+     .result = R"({"type": "array", "items": {"anyOf": [{"type": "string"},
+       {"type": "object", "properties": {"key": {"type": "string"}, "value": {}},
+        "required": ["key"]}]}})"},
+    {.name = "increment",
+     .summary = "Add to a number",
+     .idempotent = false,
+     .path_argument = 0,
+     .parameters = R"({"prefixItems": [{"title": "key", "type": "string", "minLength": 1},
+       {"title": "by", "type": "number"}], "minItems": 1})",
+     .result = R"({"type": "number"})"},
 };
 
-// "application_id" of our files, so that a foreign database is refused and not written to.
 constexpr const char* kSchema = R"(
   PRAGMA journal_mode = WAL;
   PRAGMA synchronous = NORMAL;
@@ -103,23 +140,8 @@ class KvExtension::Store {
 };
 
 Result<std::unique_ptr<KvExtension::Store>> KvExtension::Store::Open(KvOptions options) {
-  NEXUS_TRY(SqliteFile file, SqliteFile::Open(options.file));
-  {
-    NEXUS_TRY(SqliteStatement id, file.Prepare("PRAGMA application_id"));
-    NEXUS_TRY(const bool has_id, id.Step(file));
-    const std::int64_t found = has_id ? id.Integer(0) : 0;
-    NEXUS_TRY(SqliteStatement tables, file.Prepare("SELECT count(*) FROM sqlite_schema"));
-    NEXUS_TRY(const bool has_count, tables.Step(file));
-    const bool empty = has_count && tables.Integer(0) == 0;
-    if (found != kApplicationId && !empty) {
-      return Fail(
-          Code::kDataLoss,
-          fmt::format("database '{}': holds something else than this extension's data: name "
-                      "another file",
-                      options.file));
-    }
-  }
-  NEXUS_TRY_STATUS(file.Execute(kSchema));
+  NEXUS_TRY(SqliteFile file, internal::OpenOwnedDatabase(options.file, kApplicationId, kSchema,
+                                                         "the extension 'kv'"));
   std::unique_ptr<Store> store(new Store(std::move(options), std::move(file)));
   NEXUS_TRY_STATUS(store->PrepareAll());
   return store;

@@ -119,8 +119,13 @@ Value Registry::Describe() const {
     ValueArray methods;
     std::size_t index = 0;
     for (const MethodDescriptor& method : extension->methods()) {
-      ValueObject entry{
-          {"name", method.name}, {"summary", method.summary}, {"idempotent", method.idempotent}};
+      ValueObject entry{{"name", method.name},
+                        {"summary", method.summary},
+                        {"capability", fmt::format("ext:{}.{}", name, method.name)},
+                        {"idempotent", method.idempotent}};
+      if (method.path_argument) {
+        entry.Append("pathArgument", std::uint64_t{*method.path_argument});
+      }
       const CheckedExtension::Method& schemas = described[index++];
       const Value& parameters = schemas.parameters.ToValue();
       const Value& result = schemas.result.ToValue();

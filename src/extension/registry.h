@@ -31,8 +31,9 @@ class Registry {
   /// Every extension under its own name: what a run without aliases is given.
   std::vector<ExtensionBinding> Bindings() const;
 
-  /// `[{name, methods: [{name, summary, idempotent, parameters?, result?}]}]`, for people and for
-  /// catalogues; parameters and result are JSON Schemas.
+  /// `[{name, methods: [{name, summary, capability, idempotent, pathArgument?, parameters?,
+  /// result?}]}]`, for people and for catalogues; parameters and result are JSON Schemas,
+  /// pathArgument the index of the argument that path grants judge.
   Value Describe() const;
 
  private:

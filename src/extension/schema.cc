@@ -91,6 +91,11 @@ Status BadSchema(std::string_view why) {
   return Fail(Code::kInvalidArgument, fmt::format("schema: {}", why));
 }
 
+bool IsBound(std::string_view keyword) {
+  return keyword == "minItems" || keyword == "maxItems" || keyword == "minLength" ||
+         keyword == "maxLength" || keyword == "minimum" || keyword == "maximum";
+}
+
 // Every keyword is known and every schema below it is a schema.
 Status CheckSchema(const Value& schema) {
   if (schema.As<bool>() != nullptr) return {};
@@ -106,6 +111,9 @@ Status CheckSchema(const Value& schema) {
       const bool known = std::all_of(names.begin(), names.end(),
                                      [](std::string_view name) { return !Spoken(name).empty(); });
       if (names.empty() || !known) return BadSchema("type " + ToJson(value) + " is not understood");
+    }
+    if (IsBound(keyword) && value.As<double>() == nullptr) {
+      return BadSchema(fmt::format("'{}' is a number", keyword));
     }
     if (keyword == "enum" && value.As<ValueArray>() == nullptr) {
       return BadSchema("'enum' is a list of values");
@@ -123,7 +131,9 @@ Status CheckSchema(const Value& schema) {
     }
     if (keyword == "prefixItems" || keyword == "anyOf") {
       const ValueArray* list = value.As<ValueArray>();
-      if (list == nullptr) return BadSchema(fmt::format("'{}' is a list of schemas", keyword));
+      if (list == nullptr || (list->empty() && keyword == "anyOf")) {
+        return BadSchema(fmt::format("'{}' is a list of schemas", keyword));
+      }
       for (const Value& item : *list) NEXUS_TRY_STATUS(CheckSchema(item));
     }
     if (keyword == "properties") {

@@ -174,6 +174,12 @@ Result<std::string> Secrets::Fill(std::string_view text, std::string_view host) 
   }
 }
 
+std::size_t Secrets::longest_form() const {
+  std::size_t longest = 0;
+  for (const Entry& entry : entries_) longest = std::max(longest, entry.forms.front().size());
+  return longest;
+}
+
 void Secrets::Redact(std::string& text) const {
   for (const Entry& entry : entries_) {
     for (const std::string& form : entry.forms) {

@@ -32,6 +32,8 @@ class Secrets {
   /// `text` with each {{secret:NAME}} replaced. Errors: kNotFound; kPermissionDenied for a secret
   /// that may not be sent to `host`.
   Result<std::string> Fill(std::string_view text, std::string_view host) const;
+  /// The longest of the forms that Redact finds, in bytes.
+  std::size_t longest_form() const;
   /// Replaces every secret in `text`, plain, as base64, percent-encoded or escaped for JSON, by its
   /// {{secret:NAME}}.
   void Redact(std::string& text) const;

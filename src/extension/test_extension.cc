@@ -15,14 +15,35 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr std::string_view kAnything = R"({"prefixItems": [{"title": "value"}]})";
+constexpr std::string_view kTheSame = R"({"description": "the argument"})";
+
 const MethodDescriptor kMethods[] = {
-    {.name = "echo", .summary = "The argument, at once", .idempotent = true, .path_argument = {}},
+    {.name = "echo",
+     .summary = "The argument, at once",
+     .idempotent = true,
+     .path_argument = {},
+     .parameters = kAnything,
+     .result = kTheSame},
     {.name = "later",
      .summary = "The argument, after a delay",
      .idempotent = true,
-     .path_argument = {}},
-    {.name = "fail", .summary = "An error", .idempotent = true, .path_argument = {}},
-    {.name = "never", .summary = "No answer", .idempotent = false, .path_argument = {}},
+     .path_argument = {},
+     .parameters =
+         R"({"prefixItems": [{"title": "value"}, {"title": "delayMs", "type": "number"}]})",
+     .result = kTheSame},
+    {.name = "fail",
+     .summary = "An error",
+     .idempotent = true,
+     .path_argument = {},
+     .parameters = R"({"prefixItems": [{"title": "message"}]})",
+     .result = "false"},
+    {.name = "never",
+     .summary = "No answer",
+     .idempotent = false,
+     .path_argument = {},
+     .parameters = R"({"prefixItems": []})",
+     .result = "false"},
 };
 
 }  // namespace

@@ -284,6 +284,7 @@ class Loader {
   void Take(const TomlEntry& entry) {
     place_ = fmt::format("{}:{}:{}", file_, entry.line, entry.column);
     if (entry.path.starts_with("auth.keys")) return TakeKey(entry);
+    if (entry.path.starts_with("extension.")) return;  // ReadExtensionTables takes them.
     if (entry.path.starts_with("limits.")) return TakeLimit(entry.path.substr(7), entry.value);
     // An empty table says nothing.
     if (entry.value.As<ValueObject>() != nullptr) return;
@@ -414,6 +415,7 @@ Result<ServerConfig> LoadConfig(std::string_view text, std::string_view file,
   config.listener.port = 3000;
   config.api.log_requests = true;
   NEXUS_TRY(const std::vector<TomlEntry> entries, ReadToml(text, file));
+  NEXUS_TRY(config.extension_tables, ReadExtensionTables(text, file));
   Loader loader(config, file);
   for (const TomlEntry& entry : entries) loader.Take(entry);
   loader.TakeEnvironment(environment);
@@ -443,6 +445,11 @@ std::string PrintConfig(const ServerConfig& config) {
     const std::string unit(LimitUnit(limit) == "bytes" ? "B" : LimitUnit(limit));
     const std::string text = value == kNoLimit ? "none" : std::to_string(value) + unit;
     out += fmt::format("{}{} = \"{}\"\n", named ? "" : "# ", LimitName(limit), text);
+  }
+  // They may hold secrets, so what stands in them is not shown.
+  for (const ExtensionTable& given : copy.extension_tables) {
+    out += fmt::format("\n# [extension.{}] is set with {} settings.\n", given.name,
+                       given.settings.size());
   }
   for (const ApiKeyConfig& key : copy.auth.keys) {
     out += fmt::format(

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,6 +18,15 @@
 #include "server/listener.h"
 
 namespace nexus {
+
+/// [extension.NAME]: what `--ext NAME=JSON` says, in TOML. Who makes the extension reads it.
+struct ExtensionTable {
+  std::string name;
+  ValueObject settings;
+  /// "file:line:column" of each setting by its path below NAME ("providers[0].url"); "" stands for
+  /// the table itself.
+  std::map<std::string, std::string> places;
+};
 
 struct ServerConfig {
   ListenerOptions listener;
@@ -42,6 +52,7 @@ struct ServerConfig {
   std::int64_t approvals_for_ms_max = 3'600'000;
   std::int64_t approvals_wait_ms_max = std::int64_t{24} * 3'600'000;
   std::uint64_t approvals_waiting_max = 1'000;
+  std::vector<ExtensionTable> extension_tables;
   // [log]
   std::string log_level = "info";
   std::string log_form = "text";
@@ -60,6 +71,10 @@ struct TomlEntry {
 };
 /// Errors: kInvalidArgument "file:line:column: reason".
 Result<std::vector<TomlEntry>> ReadToml(std::string_view text, std::string_view file);
+
+/// The tables below [extension]. Errors: as ReadToml; kInvalidArgument for what is no table.
+Result<std::vector<ExtensionTable>> ReadExtensionTables(std::string_view text,
+                                                        std::string_view file);
 
 /// `environment` gives a variable's value, or nullopt. [server] port is overridden by
 /// NEXUS_SERVER_PORT, and so on; lists are separated by commas there.

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/json.h"
+
 namespace nexus {
 namespace {
 
@@ -52,6 +54,33 @@ TEST(ConfigTest, LimitsAreThoseOfRuns) {
   EXPECT_EQ(config->limits.Get(Limit::kWall), 2'000u);
   EXPECT_EQ(config->limits.Get(Limit::kEvents), 7u);
   EXPECT_THAT(ErrorOf("[limits]\nwal = \"2s\"\n"), HasSubstr("did you mean wall"));
+}
+
+TEST(ConfigTest, ExtensionsHaveTablesOfTheirOwn) {
+  const char* text = R"([extension.llm]
+runTokens = 1000
+[[extension.llm.providers]]
+name = "main"
+key = { env = "KEY" }
+[extension.llm.providers.models]
+"m-1.5" = "x"
+[extension.kv]
+)";
+  const auto config = LoadConfig(text, "n.toml", kNoEnvironment);
+  ASSERT_TRUE(config) << config.error().message();
+  ASSERT_EQ(config->extension_tables.size(), 2u);
+  const ExtensionTable& llm = config->extension_tables[1];
+  EXPECT_EQ(llm.name, "llm");
+  EXPECT_EQ(ToJson(Value(llm.settings)),
+            R"({"providers":[{"key":{"env":"KEY"},"models":{"m-1.5":"x"},"name":"main"}],)"
+            R"("runTokens":1000})");
+  EXPECT_EQ(llm.places.at("runTokens"), "n.toml:2:1");
+  EXPECT_EQ(llm.places.at("providers[0].name"), "n.toml:4:1");
+  EXPECT_EQ(llm.places.at("providers[0].models.m-1.5"), "n.toml:7:1");
+  EXPECT_THAT(PrintConfig(*config), HasSubstr("# [extension.llm] is set with 2 settings."));
+  EXPECT_THAT(PrintConfig(*config), ::testing::Not(HasSubstr("KEY")));
+  EXPECT_THAT(ErrorOf("[extension]\nllm = 5\n"),
+              HasSubstr("n.toml:2:1: extension.llm must be a table"));
 }
 
 TEST(ConfigTest, TheEnvironmentOverrides) {

@@ -86,9 +86,7 @@ std::size_t FindStrayCharacter(std::string_view text) {
   return std::string_view::npos;
 }
 
-}  // namespace
-
-Result<std::vector<TomlEntry>> ReadToml(std::string_view text, std::string_view file) {
+Result<toml::table> Parse(std::string_view text, std::string_view file) {
   if (const std::size_t stray = FindStrayCharacter(text); stray != std::string_view::npos) {
     const TextPosition where = PositionOf(text, stray);
     return Fail(Code::kInvalidArgument,
@@ -96,16 +94,82 @@ Result<std::vector<TomlEntry>> ReadToml(std::string_view text, std::string_view 
                     std::to_string(where.column) +
                     ": characters beyond ASCII are written \\uXXXX, in a string in double quotes");
   }
-  const toml::parse_result parsed = toml::parse(text, file);
+  toml::parse_result parsed = toml::parse(text, file);
   if (!parsed) {
     const auto where = parsed.error().source().begin;
     return Fail(Code::kInvalidArgument, std::string(file) + ":" + std::to_string(where.line) + ":" +
                                             std::to_string(where.column) + ": " +
                                             std::string(parsed.error().description()));
   }
+  return std::move(parsed).table();
+}
+
+// A table as it is, with the place of everything in it.
+class Nested {
+ public:
+  Nested(std::map<std::string, std::string>& places, std::string_view file)
+      : places_(places), file_(file) {}
+
+  ValueObject Object(const std::string& path, const toml::table& table) {
+    ValueObject object;
+    for (const auto& [key, node] : table) {
+      const std::string name(key.str());
+      const std::string inner = path.empty() ? name : path + "." + name;
+      places_[inner] = PlaceText(key.source().begin);
+      object.Append(name, Node(inner, node));
+    }
+    return object;
+  }
+  std::string PlaceText(toml::source_position where) const {
+    return std::string(file_) + ":" + std::to_string(where.line) + ":" +
+           std::to_string(where.column);
+  }
+
+ private:
+  Value Node(const std::string& path, const toml::node& node) {
+    if (const auto* table = node.as_table()) return Object(path, *table);
+    const auto* list = node.as_array();
+    if (list == nullptr) return Scalar(node).value_or(Value());
+    ValueArray items;
+    for (const toml::node& item : *list) {
+      const std::string inner = path + "[" + std::to_string(items.size()) + "]";
+      places_[inner] = PlaceText(item.source().begin);
+      items.push_back(Node(inner, item));
+    }
+    return items;
+  }
+  std::map<std::string, std::string>& places_;
+  std::string_view file_;
+};
+
+}  // namespace
+
+Result<std::vector<TomlEntry>> ReadToml(std::string_view text, std::string_view file) {
+  NEXUS_TRY(const toml::table table, Parse(text, file));
   std::vector<TomlEntry> entries;
-  NEXUS_TRY_STATUS(Flattener(entries, file).Walk("", parsed.table()));
+  NEXUS_TRY_STATUS(Flattener(entries, file).Walk("", table));
   return entries;
+}
+
+Result<std::vector<ExtensionTable>> ReadExtensionTables(std::string_view text,
+                                                        std::string_view file) {
+  NEXUS_TRY(const toml::table root, Parse(text, file));
+  std::vector<ExtensionTable> tables;
+  const toml::table* extensions = root["extension"].as_table();
+  if (extensions == nullptr) return tables;
+  for (const auto& [key, node] : *extensions) {
+    ExtensionTable table{.name = std::string(key.str())};
+    Nested nested(table.places, file);
+    const std::string place = nested.PlaceText(key.source().begin);
+    const toml::table* settings = node.as_table();
+    if (settings == nullptr) {
+      return Fail(Code::kInvalidArgument, place + ": extension." + table.name + " must be a table");
+    }
+    table.settings = nested.Object("", *settings);
+    table.places[""] = place;
+    tables.push_back(std::move(table));
+  }
+  return tables;
 }
 
 }  // namespace nexus

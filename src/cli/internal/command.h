@@ -35,6 +35,7 @@ std::unique_ptr<Command> MakeConfigCommand();
 std::unique_ptr<Command> MakeApprovalCommand();
 std::unique_ptr<Command> MakeBenchCommand();
 std::unique_ptr<Command> MakeCapsCommand();
+std::unique_ptr<Command> MakeExtCommand();
 std::unique_ptr<Command> MakeVersionCommand();
 std::unique_ptr<Command> MakeCompletionCommand(CLI::App& root);
 

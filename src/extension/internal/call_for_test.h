@@ -10,7 +10,8 @@
 namespace nexus::internal {
 
 inline std::future<Answer> CallLater(Extension& extension, std::string method, ValueArray args,
-                                     std::string run_id = "run") {
+                                     std::string run_id = "run", std::string key = {},
+                                     std::string panel_id = {}) {
   auto promise = std::make_shared<std::promise<Answer>>();
   std::future<Answer> answer = promise->get_future();
   ExtensionCall call{.run_id = std::move(run_id),
@@ -18,7 +19,8 @@ inline std::future<Answer> CallLater(Extension& extension, std::string method, V
                      .extension = std::string(extension.name()),
                      .method = std::move(method),
                      .args = std::move(args),
-                     .idempotency_key = {}};
+                     .idempotency_key = std::move(key),
+                     .panel_id = std::move(panel_id)};
   extension.Call(std::move(call),
                  [promise](Answer given) { promise->set_value(std::move(given)); });
   return answer;

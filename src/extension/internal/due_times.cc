@@ -1,8 +1,8 @@
 #include "extension/internal/due_times.h"
 
-#include <fmt/format.h>
-
 #include <utility>
+
+#include "extension/internal/owned_database.h"
 
 namespace nexus::internal {
 namespace {
@@ -27,22 +27,8 @@ constexpr const char* kSchema = R"(
 Result<DueTimes> DueTimes::Open(const std::string& file) {
   DueTimes times;
   if (file.empty()) return times;
-  NEXUS_TRY(SqliteFile opened, SqliteFile::Open(file));
-  {
-    NEXUS_TRY(SqliteStatement id, opened.Prepare("PRAGMA application_id"));
-    NEXUS_TRY(const bool has_id, id.Step(opened));
-    NEXUS_TRY(SqliteStatement tables, opened.Prepare("SELECT count(*) FROM sqlite_schema"));
-    NEXUS_TRY(const bool has_count, tables.Step(opened));
-    const bool ours = has_id && id.Integer(0) == kApplicationId;
-    const bool empty = has_count && tables.Integer(0) == 0;
-    if (!ours && !empty) {
-      return Fail(Code::kDataLoss,
-                  fmt::format("database '{}': holds something else than the times of the extension "
-                              "'timer': name another file",
-                              file));
-    }
-  }
-  NEXUS_TRY_STATUS(opened.Execute(kSchema));
+  NEXUS_TRY(SqliteFile opened,
+            OpenOwnedDatabase(file, kApplicationId, kSchema, "the extension 'timer'"));
   NEXUS_TRY(SqliteStatement insert,
             opened.Prepare("INSERT INTO nexus_timer VALUES (?1, ?2) ON CONFLICT DO NOTHING"));
   NEXUS_TRY(SqliteStatement select,

@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::size_t kHeadersMax = 64;
 constexpr std::size_t kHeaderBytesMax = 16 * 1024;
+constexpr std::uint32_t kRetriesMax = 5;
 
 std::string LowerCase(std::string_view text) {
   std::string lower(text);
@@ -149,9 +150,13 @@ Status ReadBody(const OptionReader& reader, const HttpOptions& options, HttpRequ
   return {};
 }
 
+bool NamesItsMethod(const ExtensionCall& call) {
+  return call.method == "request" || call.method == "stream";
+}
+
 Result<std::string> ReadMethod(const ExtensionCall& call, const OptionReader& reader,
                                std::string_view place) {
-  if (call.method != "request") {
+  if (!NamesItsMethod(call)) {
     std::string method;
     for (const char c : call.method) method += static_cast<char>(c - 32);
     return method;
@@ -171,6 +176,52 @@ Result<std::string> ReadMethod(const ExtensionCall& call, const OptionReader& re
   return method;
 }
 
+// Puts the host's secrets into header fields, each only where its owner said it may go.
+Status FillSecrets(const Secrets& secrets, HttpRequest& request) {
+  if (Secrets::Mentions(request.url.normalized)) {
+    return Fail(Code::kInvalidArgument,
+                request.place +
+                    ": a secret belongs into a header, not into the url, which is logged "
+                    "on the way");
+  }
+  for (auto& [name, value] : request.headers) {
+    if (!Secrets::Mentions(value)) continue;
+    const std::optional<Address> address = Address::Parse(request.url.host);
+    const bool inside =
+        request.url.host == "localhost" || (address && address->Kind() != AddressKind::kPublic);
+    if (request.url.scheme != "https" && !inside) {
+      return Fail(Code::kPermissionDenied,
+                  fmt::format("{}: header '{}': a secret is not sent in clear text: use https",
+                              request.place, name));
+    }
+    Result<std::string> filled = secrets.Fill(value, request.url.host);
+    if (!filled) {
+      return std::unexpected(
+          std::move(filled).error().Context(fmt::format("{}: header '{}'", request.place, name)));
+    }
+    value = *std::move(filled);
+    request.secret_headers.push_back(LowerCase(name));
+    request.with_secret = true;
+  }
+  return {};
+}
+
+// Attempts after the first. By itself only what does no harm twice is tried again, and only after
+// failures of the connection; a program that asks for it gets more.
+Status ReadRetries(const ExtensionCall& call, const OptionReader& reader,
+                   const HttpOptions& options, HttpRequest& request) {
+  const bool harmless = request.method != "POST" && request.method != "PATCH";
+  NEXUS_TRY(const std::uint64_t retries,
+            reader.Integer("retries", harmless ? std::min(options.retries, kRetriesMax) : 0, 0,
+                           kRetriesMax));
+  request.retries = static_cast<std::uint32_t>(retries);
+  request.retry_statuses = reader.Raw("retries") != nullptr;
+  if (!harmless && !call.idempotency_key.empty() && !HasHeader(request, "idempotency-key")) {
+    request.headers.emplace_back("idempotency-key", call.idempotency_key);
+  }
+  return {};
+}
+
 bool IsTextType(std::string_view content_type) {
   const std::string type = LowerCase(content_type.substr(0, content_type.find(';')));
   return type.starts_with("text/") || type.find("json") != std::string::npos ||
@@ -187,11 +238,11 @@ Result<HttpRequest> ReadRequest(const ExtensionCall& call, const HttpOptions& op
   request.run_id = call.run_id;
   NEXUS_TRY(const std::string url, arguments.String(0, "url"));
   NEXUS_TRY(const ValueObject* given,
-            call.method == "request"
+            NamesItsMethod(call)
                 ? arguments.Options(1, {"method", "headers", "body", "json", "timeoutMs", "timeout",
-                                        "maxBytes", "redirect"})
+                                        "maxBytes", "redirect", "retries"})
                 : arguments.Options(1, {"headers", "body", "json", "timeoutMs", "timeout",
-                                        "maxBytes", "redirect"}));
+                                        "maxBytes", "redirect", "retries"}));
   const OptionReader reader(request.place, given);
   NEXUS_TRY(request.method, ReadMethod(call, reader, request.place));
   NEXUS_TRY(request.headers, ReadHeaders(request.place, reader.Raw("headers")));
@@ -202,8 +253,12 @@ Result<HttpRequest> ReadRequest(const ExtensionCall& call, const HttpOptions& op
                            options.timeout_ms_max));
   NEXUS_TRY(const std::uint64_t timeout_ms,
             reader.Integer("timeoutMs", short_name, 1, options.timeout_ms_max));
-  NEXUS_TRY(request.response_bytes_max,
-            reader.Integer("maxBytes", options.response_bytes_max, 1, options.response_bytes_max));
+  NEXUS_TRY(
+      request.response_bytes_max,
+      call.method == "stream"
+          ? reader.Integer("maxBytes", options.stream_bytes_max, 1, options.stream_bytes_max)
+          : reader.Integer("maxBytes", options.response_bytes_max, 1, options.response_bytes_max));
+  NEXUS_TRY_STATUS(ReadRetries(call, reader, options, request));
   NEXUS_TRY(const std::string redirect, reader.String("redirect", "follow"));
   if (redirect != "follow" && redirect != "manual" && redirect != "error") {
     return Fail(Code::kInvalidArgument,
@@ -219,6 +274,7 @@ Result<HttpRequest> ReadRequest(const ExtensionCall& call, const HttpOptions& op
   if (Status allowed = options.policy.CheckUrl(request.url); !allowed) {
     return std::unexpected(std::move(allowed).error().Context(request.place));
   }
+  NEXUS_TRY_STATUS(FillSecrets(options.secrets, request));
   auto left = std::chrono::milliseconds(timeout_ms);
   if (call.deadline_unix_ms != 0) {
     const auto now = std::chrono::system_clock::now().time_since_epoch();
@@ -247,7 +303,9 @@ Result<HttpRequest> FollowRedirect(HttpRequest request, long status, std::string
     const std::string name = LowerCase(header.first);
     const bool secret = name == "authorization" || name == "cookie" ||
                         name.find("token") != std::string::npos ||
-                        name.find("api-key") != std::string::npos;
+                        name.find("api-key") != std::string::npos ||
+                        std::find(request.secret_headers.begin(), request.secret_headers.end(),
+                                  name) != request.secret_headers.end();
     return (rewritten && name.starts_with("content-")) || (other_origin && secret);
   });
   if (rewritten) {
@@ -259,7 +317,24 @@ Result<HttpRequest> FollowRedirect(HttpRequest request, long status, std::string
   return request;
 }
 
-Result<Value> ResponseToValue(const HttpRequest& request, HttpResponse response) {
+bool IsRetriedStatus(const HttpRequest& request, long status) {
+  return request.retry_statuses &&
+         (status == 429 || status == 502 || status == 503 || status == 504);
+}
+
+const std::string* FindHeader(const HttpResponse& response, std::string_view name) {
+  for (const auto& [key, value] : response.headers) {
+    if (key == name) return &value;
+  }
+  return nullptr;
+}
+
+bool IsText(const HttpResponse& response) {
+  const std::string* type = FindHeader(response, "content-type");
+  return type == nullptr || type->empty() || IsTextType(*type);
+}
+
+Value HeadToValue(const HttpRequest& request, const HttpResponse& response) {
   ValueObject headers;
   for (const auto& [name, value] : response.headers) {
     std::string text = ToValidUtf8(value);
@@ -270,13 +345,17 @@ Result<Value> ResponseToValue(const HttpRequest& request, HttpResponse response)
       headers.Append(name, std::move(text));
     }
   }
-  const std::string content_type = std::string(Value(headers).StringOr("content-type", ""));
-  Value result = Value::Object({{"status", static_cast<double>(response.status)},
-                                {"ok", response.status >= 200 && response.status < 300},
-                                {"url", request.url.normalized},
-                                {"headers", std::move(headers)}});
+  return Value::Object({{"status", static_cast<double>(response.status)},
+                        {"ok", response.status >= 200 && response.status < 300},
+                        {"url", request.url.normalized},
+                        {"headers", std::move(headers)}});
+}
+
+Result<Value> ResponseToValue(const HttpRequest& request, HttpResponse response) {
+  Value result = HeadToValue(request, response);
   ValueObject& object = *result.As<ValueObject>();
-  const bool is_json = LowerCase(content_type).find("json") != std::string::npos;
+  const std::string* type = FindHeader(response, "content-type");
+  const bool is_json = type != nullptr && LowerCase(*type).find("json") != std::string::npos;
   if (request.parse_json && is_json && !response.body.empty()) {
     Result<Value> json = ParseJson(response.body);
     if (!json) {
@@ -287,8 +366,7 @@ Result<Value> ResponseToValue(const HttpRequest& request, HttpResponse response)
     object.Append("data", *json);  // The prototype's name.
     object.Append("json", *std::move(json));
   }
-  const bool text = (content_type.empty() || IsTextType(content_type)) &&
-                    FindInvalidUtf8(response.body) == kValid;
+  const bool text = IsText(response) && FindInvalidUtf8(response.body) == kValid;
   object.Append("body",
                 text ? Value(std::move(response.body)) : Value(Bytes{std::move(response.body)}));
   return result;

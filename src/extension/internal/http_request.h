@@ -25,9 +25,14 @@ struct HttpRequest {
   std::string body;
   bool has_body = false;
   bool parse_json = false;
+  std::vector<std::string> secret_headers;  ///< Those that hold a secret; lower-case names.
+  bool with_secret = false;                 ///< One was sent, perhaps before a redirect.
+  std::uint32_t retries = 0;                ///< Further attempts after a failure that may pass.
+  bool retry_statuses = false;              ///< Also after 429, 502, 503 and 504.
   std::size_t response_bytes_max = 0;
   RedirectMode redirect = RedirectMode::kFollow;
   std::chrono::steady_clock::time_point deadline;
+  std::chrono::steady_clock::time_point start_at = {};  ///< Not sent before.
 };
 
 struct HttpResponse {
@@ -35,6 +40,9 @@ struct HttpResponse {
   std::vector<std::pair<std::string, std::string>> headers;  ///< Lower-case names, in order.
   std::string body;
 };
+
+/// True for a status after which `request` is to be tried again.
+bool IsRetriedStatus(const HttpRequest& request, long status);
 
 /// Checks everything a program can get wrong, header injection included, and the policy's view of
 /// the URL.
@@ -44,6 +52,13 @@ Result<HttpRequest> ReadRequest(const ExtensionCall& call, const HttpOptions& op
 /// not travel to another origin. Errors: as HttpUrl::Parse and HttpPolicy::CheckUrl.
 Result<HttpRequest> FollowRedirect(HttpRequest request, long status, std::string_view location,
                                    const HttpPolicy& policy);
+
+/// Status, header fields and where it came from: what a program gets before any body.
+Value HeadToValue(const HttpRequest& request, const HttpResponse& response);
+/// True for a content type that is text.
+bool IsText(const HttpResponse& response);
+/// nullptr when there is none. Names are in lower case.
+const std::string* FindHeader(const HttpResponse& response, std::string_view name);
 
 /// The value a program gets. Errors: kDataLoss when JSON was asked for and is malformed.
 Result<Value> ResponseToValue(const HttpRequest& request, HttpResponse response);

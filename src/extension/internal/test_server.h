@@ -11,6 +11,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <cstdio>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -35,6 +36,8 @@ struct TestReply {
   std::string body = {};
   std::string raw = {};  ///< Sent as it is, instead of all the above, and the connection closed.
   std::chrono::milliseconds delay{0};
+  std::vector<std::string> chunks = {};  ///< Sent one by one, chunked, instead of the body.
+  std::chrono::milliseconds chunk_gap{0};
 };
 
 /// One thread a connection; keeps connections alive. The handler is called from several threads.
@@ -126,19 +129,35 @@ class TestServer {
       requests_.push_back(request);
     }
     const TestReply reply = handler_(request);
-    const auto until = std::chrono::steady_clock::now() + reply.delay;
-    while (!stopping_ && std::chrono::steady_clock::now() < until) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
+    Sleep(reply.delay);
     if (!reply.raw.empty()) {
       Send(fd, reply.raw);
       return false;
     }
     std::string text = "HTTP/1.1 " + std::to_string(reply.status) + " Status\r\n";
     for (const std::string& header : reply.headers) text += header + "\r\n";
+    if (!reply.chunks.empty()) return SendChunks(fd, text, reply);
     text += "Content-Length: " + std::to_string(reply.body.size()) + "\r\n\r\n";
     if (request.method != "HEAD") text += reply.body;
     return Send(fd, text);
+  }
+
+  void Sleep(std::chrono::milliseconds span) const {
+    const auto until = std::chrono::steady_clock::now() + span;
+    while (!stopping_ && std::chrono::steady_clock::now() < until) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+  }
+
+  bool SendChunks(int fd, const std::string& head, const TestReply& reply) const {
+    if (!Send(fd, head + "Transfer-Encoding: chunked\r\n\r\n")) return false;
+    for (const std::string& chunk : reply.chunks) {
+      char size[32];
+      std::snprintf(size, sizeof(size), "%zx\r\n", chunk.size());
+      if (!Send(fd, size + chunk + "\r\n")) return false;
+      Sleep(reply.chunk_gap);
+    }
+    return Send(fd, "0\r\n\r\n");
   }
 
   static TestRequest ParseHead(const std::string& head) {

@@ -89,10 +89,8 @@ Result<Value> Workspace::Read(const ExtensionCall& call) const {
 
 Status Workspace::CheckWritable(const ExtensionCall& call) const {
   if (!options_.read_only) return {};
-  return Fail(Code::kPermissionDenied,
-              fmt::format("code.{}: the workspace is read-only: the operator can give it with "
-                          "--workspace DIR instead of DIR:ro",
-                          call.method));
+  return Fail(Code::kPermissionDenied, fmt::format("{}: the folder is read-only: {}",
+                                                   CallArguments(call).Place(), read_only_remedy_));
 }
 
 Result<Value> Workspace::Write(const ExtensionCall& call) {

@@ -1,5 +1,6 @@
 #pragma once
-/// The methods of the extension `code`, each a plain function of its arguments.
+/// The methods of the extension `code`, and of one root of `files`: each a plain function of its
+/// arguments.
 
 #include <atomic>
 #include <chrono>
@@ -18,8 +19,11 @@ namespace nexus::internal {
 /// Thread-safe: the folder handle is immutable, the quota atomic.
 class Workspace {
  public:
-  Workspace(CodeOptions options, Beneath folder)
-      : options_(std::move(options)), folder_(std::move(folder)) {}
+  /// `read_only_remedy`: how the operator allows writing, for messages.
+  Workspace(CodeOptions options, Beneath folder, std::string read_only_remedy)
+      : options_(std::move(options)),
+        folder_(std::move(folder)),
+        read_only_remedy_(std::move(read_only_remedy)) {}
 
   /// True while the caller still wants the answer.
   using Wanted = std::function<bool()>;
@@ -43,6 +47,7 @@ class Workspace {
 
   const CodeOptions options_;
   const Beneath folder_;
+  const std::string read_only_remedy_;
   std::atomic<std::uint64_t> written_{0};
 };
 

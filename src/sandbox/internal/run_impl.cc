@@ -372,7 +372,8 @@ void RunImpl::DispatchCalls() {
                           .method = suspension.method,
                           .args = suspension.args,
                           .idempotency_key = suspension.suspension_id,
-                          .deadline_unix_ms = deadline_unix_ms},
+                          .deadline_unix_ms = deadline_unix_ms,
+                          .panel_id = context_.panel_id},
                          std::move(done));
   }
 }
