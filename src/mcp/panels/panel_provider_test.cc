@@ -1,6 +1,6 @@
-// Goal: panels are what contract 9 says they are: names that never change, schemas, results, resources
-// with changes that are told, prompts, completion, and nothing beyond the caller's rights. Method: live
-// panels in the tests' sandbox behind a server, spoken to in lines.
+// Goal: panels are what contract 9 says they are: names that never change, schemas, results,
+// resources with changes that are told, prompts, completion, and nothing beyond the caller's
+// rights. Method: live panels in the tests' sandbox behind a server, spoken to in lines.
 #include "mcp/panels/panel_provider.h"
 
 #include <gtest/gtest.h>
@@ -95,8 +95,7 @@ class PanelProviderTest : public ::testing::Test {
         ToolText("add", "$state.count += $args.by; return { count: $state.count };",
                  R"(description="Adds")",
                  R"(<Arg name="by" type="number" default="1" description="How much"/>)") +
-            ToolText("look", "return $state.count;") +
-            ToolText("fail", "throw new Error('no');") +
+            ToolText("look", "return $state.count;") + ToolText("fail", "throw new Error('no');") +
             R"(<Prompt name="greet" description="Greets"><Arg name="who" type="string"/>)"
             R"(<Arg name="loud" type="boolean" default="false"/>Hello {who}, {unknown}!</Prompt>)",
         id);
@@ -154,8 +153,9 @@ TEST_F(PanelProviderTest, ACallRunsAndItsErrorIsTheModelsToSee) {
 
 TEST_F(PanelProviderTest, OutputSchemasGiveStructuredContent) {
   host_.Mount(PanelText(
-      "", R"(<Tool name="get"><Output>{"type":"object","properties":{"a":{"type":"number"}}}</Output>)"
-          R"(<Handler>return { a: 1 };</Handler></Tool>)"));
+      "",
+      R"(<Tool name="get"><Output>{"type":"object","properties":{"a":{"type":"number"}}}</Output>)"
+      R"(<Handler>return { a: 1 };</Handler></Tool>)"));
   Open();
   EXPECT_TRUE(Has(Ask("tools/list"), R"("outputSchema":{"type":"object")"));
   EXPECT_TRUE(Has(CallTool("p__get"), R"("structuredContent":{"a":1})"));
@@ -187,8 +187,7 @@ TEST_F(PanelProviderTest, ResourcesAreRead) {
   EXPECT_TRUE(Has(Read("nexus://c/meta"), R"(\"tools\":[\"add\",\"look\",\"fail\"])"));
   EXPECT_TRUE(Has(Read("nexus://c/log"), R"("text":"[]")"));
   const Value called = ParseJson(CallTool("c__look")).value();
-  const std::string run_id(
-      called.Find("result")->Find("_meta")->StringOr("nexus/runId", ""));
+  const std::string run_id(called.Find("result")->Find("_meta")->StringOr("nexus/runId", ""));
   EXPECT_TRUE(Has(Read("nexus://c/runs/" + run_id), R"(\"handler\":\"look\")"));
   for (const char* wrong : {"nexus://c/none", "nexus://none/state", "nexus://c/state/none",
                             "nexus://c/state/", "nexus://c", "file:///etc/passwd",
@@ -220,17 +219,18 @@ TEST_F(PanelProviderTest, PromptsAreFilledInAndCompleted) {
   host_.Mount(Counter("c"));
   Open();
   EXPECT_TRUE(Has(Ask("prompts/list"), R"("name":"c__greet")"));
-  const std::string got =
-      Ask("prompts/get", R"("name":"c__greet","arguments":{"who":"Ann {x}"})");
+  const std::string got = Ask("prompts/get", R"("name":"c__greet","arguments":{"who":"Ann {x}"})");
   EXPECT_TRUE(Has(got, "Hello Ann {x}, {unknown}!")) << got;
   EXPECT_TRUE(Has(Ask("prompts/get", R"("name":"c__greet")"), "-32602"));
   EXPECT_TRUE(Has(Ask("prompts/get", R"("name":"none")"), "-32602"));
-  EXPECT_TRUE(Has(Ask("completion/complete",
-                      R"("ref":{"type":"ref/prompt","name":"c__greet"},"argument":{"name":"loud","value":"t"})"),
-                  R"("values":["true"])"));
-  EXPECT_TRUE(Has(Ask("completion/complete",
-                      R"("ref":{"type":"ref/resource","uri":"nexus://{panelId}/state/{key}"},"argument":{"name":"key","value":"c"},"context":{"arguments":{"panelId":"c"}})"),
-                  R"("values":["count"])"));
+  EXPECT_TRUE(Has(
+      Ask("completion/complete",
+          R"("ref":{"type":"ref/prompt","name":"c__greet"},"argument":{"name":"loud","value":"t"})"),
+      R"("values":["true"])"));
+  EXPECT_TRUE(Has(
+      Ask("completion/complete",
+          R"("ref":{"type":"ref/resource","uri":"nexus://{panelId}/state/{key}"},"argument":{"name":"key","value":"c"},"context":{"arguments":{"panelId":"c"}})"),
+      R"("values":["count"])"));
 }
 
 TEST_F(PanelProviderTest, ACallerSeesOnlyItsRights) {
@@ -253,7 +253,8 @@ TEST_F(PanelProviderTest, ACallerSeesOnlyItsRights) {
 
 TEST_F(PanelProviderTest, WaitingIsToldAndCancellingStopsTheRun) {
   host_.Mount(PanelText(
-      "", R"(<Extension name="fake"/>)" + ToolText("wait", "return await $ext.fake.never();"), "w"));
+      "", R"(<Extension name="fake"/>)" + ToolText("wait", "return await $ext.fake.never();"),
+      "w"));
   Open();
   connection_->Receive(
       R"({"jsonrpc":"2.0","id":"w","method":"tools/call","params":{"name":"w__wait","_meta":{"progressToken":1,"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}})");

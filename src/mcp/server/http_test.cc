@@ -140,8 +140,8 @@ TEST_F(HttpTest, HeadersMustMirrorTheBody) {
   EXPECT_TRUE(code_of(Post(Body("tools/call", R"("name":"echo")"), ModernHeaders("tools/call"))));
   EXPECT_TRUE(
       code_of(Post(Body("tools/call", R"("name":"echo")"), ModernHeaders("tools/call", "other"))));
-  EXPECT_TRUE(code_of(Post(Body("resources/read", R"("uri":"u:1")"),
-                           ModernHeaders("resources/read", "u:2"))));
+  EXPECT_TRUE(code_of(
+      Post(Body("resources/read", R"("uri":"u:1")"), ModernHeaders("resources/read", "u:2"))));
   HttpHeaders other = ModernHeaders("tools/list");
   other[0].second = "2025-11-25";
   EXPECT_TRUE(code_of(Post(Body("tools/list"), other)));
@@ -228,8 +228,9 @@ TEST_F(HttpTest, AClientThatGoesAwayCancels) {
 }
 
 TEST_F(HttpTest, ListenStaysOpenUntilTheClientGoes) {
-  const Given stream = Send(Post(Body("subscriptions/listen", R"("notifications":{"toolsListChanged":true})"),
-                                 ModernHeaders("subscriptions/listen")));
+  const Given stream =
+      Send(Post(Body("subscriptions/listen", R"("notifications":{"toolsListChanged":true})"),
+                ModernHeaders("subscriptions/listen")));
   ASSERT_NE(stream->stream, nullptr);
   EXPECT_NE(stream->stream->all.find("subscriptions/acknowledged"), std::string::npos);
   provider_.ToolsChanged();
@@ -290,9 +291,9 @@ TEST_F(HttpTest, ALegacyStreamIsPrimedAndResumed) {
 
 TEST_F(HttpTest, OlderSessionsAreNotPrimed) {
   const std::string id = Initialize("{}", "2025-06-18");
-  const Given answer = Send(
-      Post(R"({"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"tell"}})",
-           {{"mcp-session-id", id}, {"mcp-protocol-version", "2025-06-18"}}));
+  const Given answer =
+      Send(Post(R"({"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"tell"}})",
+                {{"mcp-session-id", id}, {"mcp-protocol-version", "2025-06-18"}}));
   ASSERT_NE(answer->stream, nullptr);
   EXPECT_EQ(answer->stream->all.find("retry:"), std::string::npos);
 }
@@ -315,28 +316,27 @@ TEST_F(HttpTest, TheStandaloneStreamCarriesChanges) {
 
 TEST_F(HttpTest, AnswersToQuestionsComeAsPosts) {
   const std::string id = Initialize(R"({"elicitation":{}})");
-  const Given call = Send(
-      Post(R"({"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"ask"}})",
-           InSession(id)));
+  const Given call = Send(Post(
+      R"({"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"ask"}})", InSession(id)));
   ASSERT_NE(call->stream, nullptr);
   EXPECT_NE(call->stream->all.find("elicitation/create"), std::string::npos);
-  EXPECT_EQ(Send(Post(R"({"jsonrpc":"2.0","id":1,"result":{"action":"accept"}})", InSession(id)))
-                ->status,
-            202);
+  EXPECT_EQ(
+      Send(Post(R"({"jsonrpc":"2.0","id":1,"result":{"action":"accept"}})", InSession(id)))->status,
+      202);
   EXPECT_NE(call->stream->all.find("hello"), std::string::npos) << call->stream->all;
   EXPECT_TRUE(call->stream->ended);
 }
 
 TEST_F(HttpTest, ALegacyRequestIsCancelledByNotification) {
   const std::string id = Initialize();
-  const Given call = Send(
-      Post(R"({"jsonrpc":"2.0","id":5,"method":"tools/call","params":{"name":"wait"}})",
-           InSession(id)));
+  const Given call = Send(Post(
+      R"({"jsonrpc":"2.0","id":5,"method":"tools/call","params":{"name":"wait"}})", InSession(id)));
   EXPECT_EQ(call->status, 0);
-  EXPECT_EQ(Send(Post(R"({"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":5}})",
-                      InSession(id)))
-                ->status,
-            202);
+  EXPECT_EQ(
+      Send(Post(R"({"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":5}})",
+                InSession(id)))
+          ->status,
+      202);
   EXPECT_EQ(provider_.cancelled(), 1);
   EXPECT_EQ(call->status, 202);
 }

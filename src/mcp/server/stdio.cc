@@ -128,9 +128,9 @@ class LineWriter final : public MessageSink {
   const int out_;
   std::mutex mutex_;
   std::condition_variable room_;
-  std::string waiting_;  // guarded by mutex_
-  std::string writing_;  // Of the thread that is busy.
-  int corks_ = 0;        // guarded by mutex_
+  std::string waiting_;                 // guarded by mutex_
+  std::string writing_;                 // Of the thread that is busy.
+  int corks_ = 0;                       // guarded by mutex_
   bool busy_ = false, failed_ = false;  // guarded by mutex_
   bool soon_ = false, stop_ = false;    // guarded by mutex_
   std::condition_variable due_;

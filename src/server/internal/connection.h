@@ -569,7 +569,7 @@ class Connection final : public ConnectionBase,
   std::string peer_, out_, text_;
   HttpResponse response_;
   std::shared_ptr<Connection> answering_;  // Itself, while nothing else keeps it.
-  std::shared_ptr<ClientWatch> watch_;         // Of the request that is answered.
+  std::shared_ptr<ClientWatch> watch_;     // Of the request that is answered.
   std::shared_ptr<StreamHandler> body_stream_;
   std::shared_ptr<SocketHandler> handler_;
   std::shared_ptr<const std::string> message_;

@@ -25,8 +25,7 @@ std::string FirstChecksum(std::uint64_t panel, std::uint64_t number, std::string
 }  // namespace
 
 void Seal(std::uint64_t panel, std::uint64_t number, std::string& bytes) {
-  const std::uint64_t sum =
-      Checksum(panel, number, std::string_view(bytes).substr(kSealBytes));
+  const std::uint64_t sum = Checksum(panel, number, std::string_view(bytes).substr(kSealBytes));
   std::memcpy(bytes.data(), &sum, kSealBytes);
 }
 
