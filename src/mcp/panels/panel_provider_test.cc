@@ -201,10 +201,16 @@ TEST_F(PanelProviderTest, ChangesAreToldWhenTheyHappen) {
   host_.Mount(Counter("c"));
   Open();
   connection_->Receive(
-      R"({"jsonrpc":"2.0","id":"s","method":"subscriptions/listen","params":{"notifications":{"resourceSubscriptions":["nexus://c/state/count","nexus://c/state/secret"],"toolsListChanged":true},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}})");
+      R"({"jsonrpc":"2.0","id":"s","method":"subscriptions/listen",)"
+      R"("params":{"notifications":{"resourceSubscriptions":["nexus://c/state/count",)"
+      R"("nexus://c/state/secret"],"toolsListChanged":true},)"
+      R"("_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28",)"
+      R"("io.modelcontextprotocol/clientCapabilities":{}}}})");
   lines_->Clear();
   connection_->Receive(
-      R"({"jsonrpc":"2.0","id":"t","method":"tools/call","params":{"name":"c__add","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}})");
+      R"({"jsonrpc":"2.0","id":"t","method":"tools/call","params":{"name":"c__add",)"
+      R"("_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28",)"
+      R"("io.modelcontextprotocol/clientCapabilities":{}}}})");
   EXPECT_TRUE(Eventually([&] { return Has(lines_->all(), "nexus://c/state/count"); }));
   EXPECT_FALSE(Has(lines_->all(), "nexus://c/state/secret"));
   provider_->PanelsChanged();
@@ -223,14 +229,15 @@ TEST_F(PanelProviderTest, PromptsAreFilledInAndCompleted) {
   EXPECT_TRUE(Has(got, "Hello Ann {x}, {unknown}!")) << got;
   EXPECT_TRUE(Has(Ask("prompts/get", R"("name":"c__greet")"), "-32602"));
   EXPECT_TRUE(Has(Ask("prompts/get", R"("name":"none")"), "-32602"));
-  EXPECT_TRUE(Has(
-      Ask("completion/complete",
-          R"("ref":{"type":"ref/prompt","name":"c__greet"},"argument":{"name":"loud","value":"t"})"),
-      R"("values":["true"])"));
-  EXPECT_TRUE(Has(
-      Ask("completion/complete",
-          R"("ref":{"type":"ref/resource","uri":"nexus://{panelId}/state/{key}"},"argument":{"name":"key","value":"c"},"context":{"arguments":{"panelId":"c"}})"),
-      R"("values":["count"])"));
+  EXPECT_TRUE(Has(Ask("completion/complete",
+                      R"("ref":{"type":"ref/prompt","name":"c__greet"},"argument":{"name":"loud",)"
+                      R"("value":"t"})"),
+                  R"("values":["true"])"));
+  EXPECT_TRUE(
+      Has(Ask("completion/complete",
+              R"("ref":{"type":"ref/resource","uri":"nexus://{panelId}/state/{key}"},)"
+              R"("argument":{"name":"key","value":"c"},"context":{"arguments":{"panelId":"c"}})"),
+          R"("values":["count"])"));
 }
 
 TEST_F(PanelProviderTest, ACallerSeesOnlyItsRights) {
@@ -257,7 +264,9 @@ TEST_F(PanelProviderTest, WaitingIsToldAndCancellingStopsTheRun) {
       "w"));
   Open();
   connection_->Receive(
-      R"({"jsonrpc":"2.0","id":"w","method":"tools/call","params":{"name":"w__wait","_meta":{"progressToken":1,"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}})");
+      R"({"jsonrpc":"2.0","id":"w","method":"tools/call","params":{"name":"w__wait",)"
+      R"("_meta":{"progressToken":1,"io.modelcontextprotocol/protocolVersion":"2026-07-28",)"
+      R"("io.modelcontextprotocol/clientCapabilities":{}}}})");
   EXPECT_TRUE(Eventually([&] { return Has(lines_->all(), "waits for fake.never"); }))
       << lines_->all();
   connection_->Receive(

@@ -64,8 +64,8 @@ CallerPtr Named(const std::string& name) {
   return caller;
 }
 
-constexpr const char* kMeta =
-    R"("_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}})";
+constexpr const char* kMeta = R"("_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28",)"
+                              R"("io.modelcontextprotocol/clientCapabilities":{}})";
 
 class HttpTest : public ::testing::Test {
  protected:
@@ -263,9 +263,9 @@ TEST_F(HttpTest, ASessionIsMadeUsedAndEnded) {
 
 TEST_F(HttpTest, ALegacyStreamIsPrimedAndResumed) {
   const std::string id = Initialize();
-  HttpCall call = Post(
-      R"({"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"tell","_meta":{"progressToken":1}}})",
-      InSession(id));
+  HttpCall call = Post(R"({"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"tell",)"
+                       R"("_meta":{"progressToken":1}}})",
+                       InSession(id));
   const Given answer = Send(std::move(call));
   ASSERT_NE(answer->stream, nullptr);
   const std::string& all = answer->stream->all;

@@ -109,11 +109,14 @@ TEST_F(ServerTest, DiscoverTellsVersionsAndWhoAnswers) {
 TEST_F(ServerTest, ModernRequestsStandAlone) {
   EXPECT_TRUE(Has(Say(Modern("1", "tools/call", R"("name":"echo","arguments":{"a":1})")),
                   R"("text":"{\"a\":1}")"));
-  EXPECT_TRUE(Has(
-      Say(R"({"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}})"),
-      "-32602"));
-  const std::string wrong = Say(
-      R"({"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2099-01-01","io.modelcontextprotocol/clientCapabilities":{}}}})");
+  EXPECT_TRUE(
+      Has(Say(R"({"jsonrpc":"2.0","id":1,"method":"tools/list",)"
+              R"("params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}})"),
+          "-32602"));
+  const std::string wrong =
+      Say(R"({"jsonrpc":"2.0","id":1,"method":"tools/list",)"
+          R"("params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2099-01-01",)"
+          R"("io.modelcontextprotocol/clientCapabilities":{}}}})");
   EXPECT_TRUE(Has(wrong, "-32022")) << wrong;
   EXPECT_TRUE(Has(wrong, R"("supported":["2026-07-28"],"requested":"2099-01-01")")) << wrong;
 }
@@ -367,7 +370,9 @@ TEST(LateProvider, FailsCallsWhenItCouldNotBeMade) {
   const auto lines = std::make_shared<Lines>();
   const auto connection = server->Connect(Everybody(), lines);
   connection->Receive(
-      R"({"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"c","version":"1"}}})");
+      R"({"jsonrpc":"2.0","id":0,"method":"initialize",)"
+      R"("params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"c",)"
+      R"("version":"1"}}})");
   EXPECT_FALSE(lines->Take().empty());  // Before it is there.
   late.Failed("the engine is broken");
   connection->Receive(R"({"jsonrpc":"2.0","id":1,"method":"tools/list"})");

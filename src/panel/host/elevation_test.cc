@@ -58,7 +58,8 @@ constexpr const char* kPanel = R"(<NexusPanel id="p">
     <Tool name="write">
       <Arg name="wait" type="boolean" default="false"/>
       <Capabilities>
-        <Capability type="ext" scope="approval,fake.later"/><Capability type="state:read" scope="n"/>
+        <Capability type="ext" scope="approval,fake.later"/>
+        <Capability type="state:read" scope="n"/>
       </Capabilities>
       <Handler>
         let before = "allowed";
