@@ -90,7 +90,8 @@ class PanelProviderTest : public ::testing::Test {
 
   static std::string Counter(const std::string& id) {
     return PanelText(
-        R"(<State name="count" type="number" default="1"/><State name="secret" type="string" default="s"/>)"
+        R"(<State name="count" type="number" default="1"/>)"
+        R"(<State name="secret" type="string" default="s"/>)"
         R"(<Computed name="double" value="$state.count * 2"/>)",
         ToolText("add", "$state.count += $args.by; return { count: $state.count };",
                  R"(description="Adds")",
