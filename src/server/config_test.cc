@@ -61,7 +61,7 @@ TEST(ConfigTest, ExtensionsHaveTablesOfTheirOwn) {
 runTokens = 1000
 [[extension.llm.providers]]
 name = "main"
-key = { env = "KEY" }
+key = { env = "HIDDEN_NAME" }
 [extension.llm.providers.models]
 "m-1.5" = "x"
 [extension.kv]
@@ -72,13 +72,13 @@ key = { env = "KEY" }
   const ExtensionTable& llm = config->extension_tables[1];
   EXPECT_EQ(llm.name, "llm");
   EXPECT_EQ(ToJson(Value(llm.settings)),
-            R"({"providers":[{"key":{"env":"KEY"},"models":{"m-1.5":"x"},"name":"main"}],)"
+            R"({"providers":[{"key":{"env":"HIDDEN_NAME"},"models":{"m-1.5":"x"},"name":"main"}],)"
             R"("runTokens":1000})");
   EXPECT_EQ(llm.places.at("runTokens"), "n.toml:2:1");
   EXPECT_EQ(llm.places.at("providers[0].name"), "n.toml:4:1");
   EXPECT_EQ(llm.places.at("providers[0].models.m-1.5"), "n.toml:7:1");
   EXPECT_THAT(PrintConfig(*config), HasSubstr("# [extension.llm] is set with 2 settings."));
-  EXPECT_THAT(PrintConfig(*config), ::testing::Not(HasSubstr("KEY")));
+  EXPECT_THAT(PrintConfig(*config), ::testing::Not(HasSubstr("HIDDEN_NAME")));
   EXPECT_THAT(ErrorOf("[extension]\nllm = 5\n"),
               HasSubstr("n.toml:2:1: extension.llm must be a table"));
 }
