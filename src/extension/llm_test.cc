@@ -85,7 +85,8 @@ TEST_P(LlmFormats, CallsToolsAndHearsOfTheirResults) {
        Value::Object({{"role", "user"}, {"content", "use count"}}),
        Value::Object({{"role", "assistant"}, {"toolCalls", *asked.value.Find("toolCalls")}}),
        Value::Object({{"role", "tool"}, {"toolCallId", "c1"}, {"content", "42"}})});
-  ASSERT_TRUE(CallNow(*llm, "complete", {Value::Object({{"messages", messages}})}).success);
+  const Answer told = CallNow(*llm, "complete", {Value::Object({{"messages", messages}})});
+  EXPECT_EQ(told.value.StringOr("text", ""), "You said: 42");
   const std::string body = server_.Requests()[1].body;
   if (GetParam() == LlmFormat::kOpenAi) {
     EXPECT_THAT(body, HasSubstr(R"({"role":"tool","content":"42","tool_call_id":"c1"})"));

@@ -42,14 +42,14 @@ example http --ext "http={\"allow\": [\"127.0.0.1:$port\"], \"secrets\": {\"TOKE
 holds "http" 'it.returnValue.status === 200 && it.returnValue.title === "<title>Page 7</title>" && it.returnValue.words === 5'
 holds "its secret came back as a name" 'it.returnValue.token === "Bearer {{secret:TOKEN}}"'
 says_not "its secret is nowhere" out "$TEST_TOKEN"
-mkdir -p work in out
-echo "dear program" >in/letter.txt
+mkdir -p work inbox outbox
+echo "dear program" >inbox/letter.txt
 example code --workspace work
 holds "code" 'it.returnValue.join() === "notes/a.txt:2: two words"'
-example files --ext 'files={"roots": {"in": "in", "out": {"path": "out", "readOnly": false}}}'
+example files --ext 'files={"roots": {"in": "inbox", "out": {"path": "outbox", "readOnly": false}}}'
 holds "files" 'it.returnValue.names.join() === "in/letter.txt" && it.returnValue.letter === "dear program\n" && it.returnValue.size === 3'
 holds "files refuses" 'it.returnValue.refused === "PERMISSION_DENIED"'
-run "a path grant narrows files" 3 run files.js --no-record --cap 'ext:files.list' --cap 'ext:files.read?path=out/' --ext 'files={"roots": {"in": "in"}}'
+run "a path grant narrows files" 3 run files.js --no-record --cap 'ext:files.list' --cap 'ext:files.read?path=out/' --ext 'files={"roots": {"in": "inbox"}}'
 example kv
 holds "kv" 'it.returnValue.visits === 2 && it.returnValue.keys.join() === "user:1"'
 example timer
@@ -65,7 +65,7 @@ holds "test" 'it.returnValue.join() === "a,b"'
 
 # llm: budgets, cassettes, settings
 echo 'return (await $ext.llm.complete({messages: [{role: "user", content: "hi"}], maxTokens: $args.max})).text' >ask.js
-run "a budget holds" 1 run ask.js --json --no-record --cap ext:llm --args '{"max": 500}' --ext "llm={\"providers\": $providers, \"runTokens\": 300}"
+run "a budget holds" 4 run ask.js --json --no-record --cap ext:llm --args '{"max": 500}' --ext "llm={\"providers\": $providers, \"runTokens\": 300}"
 holds "as QUOTA_EXCEEDED" 'it.error.code === "QUOTA_EXCEEDED" && it.error.message.includes("runTokens")'
 run "record" 0 run ask.js --no-record --cap ext:llm --args '{"max": 50}' --ext "llm={\"providers\": $providers, \"cassette\": \"tape.jsonl\", \"cassetteMode\": \"record\"}"
 says_not "the tape has no key" tape.jsonl "$key"

@@ -29,6 +29,10 @@ inline TestLlmTask ReadTestLlmTask(const std::string& body) {
   const ValueArray* list = messages == nullptr ? nullptr : messages->As<ValueArray>();
   if (list == nullptr || list->empty()) return task;
   task.said = list->back().StringOr("content", "");
+  // A tool's answer comes in a block of its own in one of the formats.
+  const Value* content = list->back().Find("content");
+  const ValueArray* blocks = content == nullptr ? nullptr : content->As<ValueArray>();
+  if (blocks != nullptr && !blocks->empty()) task.said = blocks->front().StringOr("content", "");
   task.model = json->StringOr("model", "");
   task.stream = json->BoolOr("stream", false);
   const Value* options = json->Find("stream_options");

@@ -88,6 +88,8 @@ RunErrorCode CodeOf(int kind, std::string_view code_name) {
     case RunErrorCode::kInvalidArgument:
     case RunErrorCode::kConflict:
     case RunErrorCode::kUnavailable:
+    case RunErrorCode::kOverloaded:
+    case RunErrorCode::kQuotaExceeded:
       return *code;
     default:
       return RunErrorCode::kExecutionError;
