@@ -44,7 +44,7 @@ constexpr const char* kBashBody = R"(_nexus() {
       COMPREPLY=($(compgen -W "@caps@" -- "$current"))
       __ltrim_colon_completions "$current" 2>/dev/null
       return ;;
-    --ext) COMPREPLY=($(compgen -W "http code files kv timer crypto llm test" -- "$current")); return ;;
+    --ext) COMPREPLY=($(compgen -W "@extensions@" -- "$current")); return ;;
     --workspace|--cache-dir|-o|--output) COMPREPLY=($(compgen -d -- "$current")); return ;;
     --kv|--save-state) COMPREPLY=($(compgen -f -- "$current")); return ;;
   esac
@@ -79,7 +79,7 @@ _nexus() {
   case $words[CURRENT-1] in
     --limit) compadd -S '' -- @limits@; return ;;
     --cap) compadd -- @caps@; return ;;
-    --ext) compadd -- http code files kv timer crypto llm test; return ;;
+    --ext) compadd -- @extensions@; return ;;
     --workspace|--cache-dir|-o|--output) _files -/; return ;;
     --kv|--save-state) _files; return ;;
   esac
@@ -133,6 +133,8 @@ class CompletionCommand final : public Command {
     std::string script = bash ? kBashBody : kZshBody;
     script = Replace(std::move(script), "@limits@", kLimits);
     script = Replace(std::move(script), "@caps@", kCapabilities);
+    script = Replace(std::move(script), "@extensions@",
+                     fmt::format("{}", fmt::join(KnownExtensions(), " ")));
     script = Replace(std::move(script), "@commands@", fmt::format("{}", fmt::join(names, " ")));
     script = Replace(std::move(script), "@described@", described);
     script = Replace(std::move(script), "@cases@", cases);

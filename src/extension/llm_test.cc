@@ -402,7 +402,8 @@ LlmOptions ReadSettings(const std::string& json, std::string* error = nullptr) {
 TEST(LlmSettings, AreReadAndJudged) {
   const LlmOptions options = ReadSettings(R"({"providers": [
     {"name": "main", "format": "anthropic", "key": {"value": "0123456789"},
-     "models": {"fast": "m-1", "best": {"id": "m-2", "inputUsdPerMTok": 3, "outputUsdPerMTok": 15}}},
+     "models": {"fast": "m-1",
+                "best": {"id": "m-2", "inputUsdPerMTok": 3, "outputUsdPerMTok": 15}}},
     {"model": "local", "url": "http://localhost:11434/v1"}],
     "runTokens": 1000, "panelDayUsd": 2.5, "cassette": "x.jsonl"})");
   ASSERT_EQ(options.providers.size(), 2u);
