@@ -3,8 +3,8 @@
 
 #include <gtest/gtest.h>
 
-#include <ctime>
 #include <cmath>
+#include <ctime>
 #include <limits>
 
 namespace nexus {
@@ -155,9 +155,8 @@ TEST(JsonBuilder, WritesWhatAValueOfTheSameShapeWould) {
   json.Key("list").BeginArray().Number(std::uint32_t{1}).Null().BeginObject().EndObject();
   json.EndArray().Key("value").Add(Value::Object({{"k", Value()}, {"n", 1.5}}));
   json.Key("raw").Raw("[1]").Key("last").BeginArray().EndArray().EndObject();
-  EXPECT_EQ(out,
-            R"(x={"text":"a\"b","flag":true,"below":-1,"large":9007199254740992,"full":"y",)"
-            R"("list":[1,null,{}],"value":{"n":1.5},"raw":[1],"last":[]})");
+  EXPECT_EQ(out, R"(x={"text":"a\"b","flag":true,"below":-1,"large":9007199254740992,"full":"y",)"
+                 R"("list":[1,null,{}],"value":{"n":1.5},"raw":[1],"last":[]})");
   EXPECT_TRUE(ParseJson(out.substr(2)).has_value());
 }
 

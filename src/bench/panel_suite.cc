@@ -40,8 +40,8 @@ Suite PanelSuite() {
   return {.name = "panel",
           .summary = "NXML, tool calls over HTTP, patches and idle clients on WebSockets, restart",
           .run = [](const Options& options, const Sink& sink) {
-            return RunSuite(
-                {.name = "panel", .promises = kPromises, .groups = Groups()}, options, sink);
+            return RunSuite({.name = "panel", .promises = kPromises, .groups = Groups()}, options,
+                            sink);
           }};
 }
 

@@ -54,17 +54,18 @@ const std::vector<Group>& Groups() {
 }  // namespace
 
 Suite SandboxSuite() {
-  return {.name = "sandbox",
-          .summary = "fresh runs, calls, snapshots, memory, CPU kernels, hostile programs, npm peers",
-          .run = [](const Options& options, const Sink& sink) {
-            return RunSuite({.name = "sandbox",
-                             .promises = kPromises,
-                             .groups = Groups(),
-                             .set_up = InstallPeers,
-                             .is_part = RestoresInThisProcess,
-                             .do_part = RestoreInThisProcess},
-                            options, sink);
-          }};
+  return {
+      .name = "sandbox",
+      .summary = "fresh runs, calls, snapshots, memory, CPU kernels, hostile programs, npm peers",
+      .run = [](const Options& options, const Sink& sink) {
+        return RunSuite({.name = "sandbox",
+                         .promises = kPromises,
+                         .groups = Groups(),
+                         .set_up = InstallPeers,
+                         .is_part = RestoresInThisProcess,
+                         .do_part = RestoreInThisProcess},
+                        options, sink);
+      }};
 }
 
 }  // namespace nexus::bench

@@ -59,9 +59,9 @@ class McpCommand final : public Command {
   int Run() override {
     if (install_.chosen()) return install_.Run();
     if (files_.empty()) {
-      return FailWith(Error(Code::kInvalidArgument,
-                            "mcp: FILE is missing: nexus mcp --help explains it"),
-                      false);
+      return FailWith(
+          Error(Code::kInvalidArgument, "mcp: FILE is missing: nexus mcp --help explains it"),
+          false);
     }
     InterruptListener interrupt;  // Before any thread, which would inherit its signals unblocked.
     if (const Status ready = Prepare(); !ready) return FailWith(ready.error(), false);
@@ -106,8 +106,8 @@ class McpCommand final : public Command {
     options.instructions = Instructions();
     auto server = mcp::Server::Create(std::move(options), late);
     std::thread opening([this, &late] { Open(late); });
-    const Status served =
-        mcp::ServeStdio(*server, caller_, {.in = 0, .out = 1, .stop_fd = interrupt.interrupted_fd()});
+    const Status served = mcp::ServeStdio(
+        *server, caller_, {.in = 0, .out = 1, .stop_fd = interrupt.interrupted_fd()});
     opening.join();
     if (host_ != nullptr) host_->Drain(0);
     server.reset();  // It lets go of the provider.
@@ -148,7 +148,8 @@ class McpCommand final : public Command {
 
   std::string Instructions() const {
     std::string text =
-        "Panels are applications that people and agents share. A tool is named <panel>__<tool>; the "
+        "Panels are applications that people and agents share. A tool is named <panel>__<tool>; "
+        "the "
         "resource nexus://<panel>/state is what it works on.";
     for (const PanelFile& file : panels_) {
       const PanelDefinition& panel = *file.report.panel;

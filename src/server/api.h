@@ -23,8 +23,8 @@ struct ApiOptions {
   std::vector<std::string> cors_origins;   ///< "https://app.example.com"
   RateLimitOptions rate;
   std::size_t socket_queue_bytes_max = 1 << 20;
-  bool serve_metrics = true;  ///< False when /metrics has a listener of its own.
-  mcp::Server* mcp = nullptr;  ///< Borrowed: what answers at /mcp; null: nothing does.
+  bool serve_metrics = true;                ///< False when /metrics has a listener of its own.
+  mcp::Server* mcp = nullptr;               ///< Borrowed: what answers at /mcp; null: nothing does.
   std::function<void()> on_panels_changed;  ///< A request mounted a panel, or took one away.
 };
 

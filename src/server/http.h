@@ -32,7 +32,7 @@ struct HttpRequest {
   /// Those that begin with "mcp-", names in lower case.
   std::vector<std::pair<std::string, std::string>> mcp_headers;
   std::shared_ptr<ClientWatch> watch;
-  bool secure = false;      ///< Came over TLS.
+  bool secure = false;  ///< Came over TLS.
 
   std::string_view path() const { return std::string_view(target).substr(0, target.find('?')); }
 };
@@ -64,6 +64,7 @@ struct HttpResponse {
   std::string_view content_type = "application/json";
   std::vector<std::pair<std::string, std::string>> headers;
   bool close = false;  ///< The connection ends behind this.
+  bool soon = false;   ///< Other answers follow at once: this one may wait a moment for them.
   std::shared_ptr<StreamHandler> stream;  ///< Gives the body instead of `body`, as it comes.
 };
 

@@ -9,8 +9,8 @@
 
 namespace nexus::testing {
 
-/// An empty folder of its own, gone with everything in it when the object goes. A machine where none
-/// can be made ends the process: no test could say more.
+/// An empty folder of its own, gone with everything in it when the object goes. A machine where
+/// none can be made ends the process: no test could say more.
 class TempFolder {
  public:
   TempFolder() {

@@ -23,8 +23,8 @@ Status CheckCounters(std::uint16_t port, int panels, std::uint64_t answers) {
   NEXUS_TRY(Client client, Client::Connect(port));
   double sum = 0;
   for (int i = 0; i < panels; ++i) {
-    NEXUS_TRY_STATUS(client.Send(
-        fmt::format("GET /panels/p{}/state HTTP/1.1\r\nHost: localhost\r\n\r\n", i)));
+    NEXUS_TRY_STATUS(
+        client.Send(fmt::format("GET /panels/p{}/state HTTP/1.1\r\nHost: localhost\r\n\r\n", i)));
     std::string answer;
     NEXUS_TRY_STATUS(client.ReceiveUntil(answer, "\"computed\""));
     NEXUS_TRY(const Value body, ParseJson(answer.substr(answer.find("\r\n\r\n") + 4)));

@@ -102,9 +102,8 @@ Status MeasureFanOut(const Bench& bench) {
   // Told first, because it subscribed first: right after the sync.
   std::atomic<std::int64_t> committed_ns{0};
   NEXUS_TRY(const std::uint64_t subscription,
-            server->panel->Subscribe(std::nullopt, [&committed_ns](const auto&) {
-              committed_ns = NowNs();
-            }));
+            server->panel->Subscribe(std::nullopt,
+                                     [&committed_ns](const auto&) { committed_ns = NowNs(); }));
   const int poll_fd = epoll_create1(EPOLL_CLOEXEC);
   std::vector<Client> clients;
   for (int i = 0; i < kSubscribers; ++i) {

@@ -34,9 +34,8 @@ Status MakeRevisions(Panel& panel, std::uint64_t count) {
   std::uint64_t started = 0, ended = 0, failed = 0;
   std::unique_lock lock(mutex);
   while (ended < count) {
-    changed.wait(lock, [&] {
-      return ended == count || (started < count && started - ended < kUnderWay);
-    });
+    changed.wait(
+        lock, [&] { return ended == count || (started < count && started - ended < kUnderWay); });
     while (started < count && started - ended < kUnderWay) {
       ++started;
       lock.unlock();
@@ -75,7 +74,8 @@ Status MeasureRestart(const Bench& bench) {
     const PanelSnapshot snapshot = panel->State();
     ms.Add(static_cast<double>(NowNs() - start) / 1e6);
     const Value* const n = snapshot.state.Find("n");
-    if (snapshot.revision != kRevisions - 1 || n == nullptr || *n != Value(double{kRevisions - 1})) {
+    if (snapshot.revision != kRevisions - 1 || n == nullptr ||
+        *n != Value(double{kRevisions - 1})) {
       return Fail(Code::kInternal, fmt::format("revision {}, state {}", snapshot.revision,
                                                ToJson(Value(snapshot.state))));
     }

@@ -44,9 +44,7 @@ Result<ServedPanels> ServedPanels::Start(int panels, bool journaled) {
   } else {
     arguments.emplace_back("--memory");
   }
-  NEXUS_TRY(Process process,
-            Process::Start(arguments, {"NEXUS_LOG_LEVEL=warn"},
-                           folder.path()));
+  NEXUS_TRY(Process process, Process::Start(arguments, {"NEXUS_LOG_LEVEL=warn"}, folder.path()));
   NEXUS_TRY(const std::string line, process.ReadLine());
   NEXUS_TRY(const Value announced, ParseJson(line));
   const auto port = static_cast<std::uint16_t>(announced.NumberOr("port", 0));
@@ -79,8 +77,9 @@ Result<double> RawCommitsPerS(const Bench& bench) {
   NEXUS_TRY_STATUS(MakeDirs(state));
   NEXUS_TRY(const TemporaryDir folder, TemporaryDir::Make(state));
   NEXUS_TRY(SqliteFile file, SqliteFile::Open((folder.path() / "raw.db").string()));
-  NEXUS_TRY_STATUS(file.Execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                                "CREATE TABLE t (n INTEGER PRIMARY KEY, body BLOB) STRICT"));
+  NEXUS_TRY_STATUS(
+      file.Execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+                   "CREATE TABLE t (n INTEGER PRIMARY KEY, body BLOB) STRICT"));
   NEXUS_TRY(SqliteStatement insert, file.Prepare("INSERT INTO t (body) VALUES (?)"));
   const std::string body(200, 'x');
   const int commits = bench.Scaled(500);

@@ -92,7 +92,8 @@ class SuiteRun {
 
   // Runs the group in a process of its own and hands its figures on.
   Status MeasureInChild(const Group& group) {
-    std::vector<std::string> arguments = {"/proc/self/exe", "bench", std::string(plan_.name), "--json"};
+    std::vector<std::string> arguments = {"/proc/self/exe", "bench", std::string(plan_.name),
+                                          "--json"};
     if (options_.quick) arguments.emplace_back("--quick");
     for (const std::string_view name : group.names) {
       arguments.insert(arguments.end(), {"--only", std::string(name)});

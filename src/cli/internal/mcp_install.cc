@@ -87,8 +87,7 @@ void McpInstall::Declare(CLI::App& mcp) {
   }
   app_->add_option("--client", client_, names)->type_name("NAME")->required();
   app_->add_option("--name", name_, "How the client calls the server")->type_name("NAME");
-  app_->add_option("--url", url_, "A running `nexus serve` instead of a command")
-      ->type_name("URL");
+  app_->add_option("--url", url_, "A running `nexus serve` instead of a command")->type_name("URL");
   app_->add_option("FILE", files_, "Panels: .nxml files, or folders of them");
   AddJsonFlag(*app_, json_);
 }
@@ -96,8 +95,8 @@ void McpInstall::Declare(CLI::App& mcp) {
 int McpInstall::Run() {
   std::vector<std::string_view> names;
   for (const Client& client : kClients) names.push_back(client.name);
-  const auto* const found = std::find_if(
-      kClients.begin(), kClients.end(), [&](const Client& each) { return each.name == client_; });
+  const auto* const found = std::find_if(kClients.begin(), kClients.end(),
+                                         [&](const Client& each) { return each.name == client_; });
   if (found == kClients.end()) {
     return FailWith(Error(Code::kInvalidArgument,
                           fmt::format("mcp install: there is no client '{}'{}: nexus mcp install "
@@ -117,8 +116,9 @@ int McpInstall::Run() {
     snippet = Toml(name_, words, url_);
   } else {
     const Value server = Server(*found, words, url_);
-    snippet = ToJson(Value::Object({{std::string(found->member), Value::Object({{name_, server}})}}),
-                     {.indent = 2});
+    snippet =
+        ToJson(Value::Object({{std::string(found->member), Value::Object({{name_, server}})}}),
+               {.indent = 2});
   }
   if (json_) {
     PrintJson(Value::Object({{"client", found->name}, {"file", found->where}, {"text", snippet}}));

@@ -138,8 +138,8 @@ class PanelProviderImpl final : public PanelProvider {
     };
     if (!internal::IsSlow(*path)) return read();
     if (!slow_.Add(read)) {
-      call->Fail({.code = code::kInternalError, .message = "too many reads wait: try again",
-                  .data = {}});
+      call->Fail(
+          {.code = code::kInternalError, .message = "too many reads wait: try again", .data = {}});
     }
   }
 
@@ -153,10 +153,10 @@ class PanelProviderImpl final : public PanelProvider {
       if (!arg.required || arg.default_value || params.arguments.Find(arg.name) != nullptr) {
         continue;
       }
-      return call->Fail({.code = code::kInvalidParams,
-                         .message = "prompt " + params.name + ": argument '" + arg.name +
-                                    "' is missing",
-                         .data = {}});
+      return call->Fail(
+          {.code = code::kInvalidParams,
+           .message = "prompt " + params.name + ": argument '" + arg.name + "' is missing",
+           .data = {}});
     }
     GetPromptResult result;
     result.description = entry->prompt->description;

@@ -18,7 +18,7 @@ namespace nexus::mcp {
 struct PanelProviderOptions {
   /// Bare names. A name that an earlier panel (by id) has is `<panelId>__<name>` all the same.
   bool flat = false;
-  std::size_t log_lines_max = 200;  ///< Of `nexus://<panelId>/log`.
+  std::size_t log_lines_max = 200;    ///< Of `nexus://<panelId>/log`.
   std::size_t slow_jobs_max = 1'000;  ///< Reads that wait for computed values; above: refused.
 };
 

@@ -1,6 +1,6 @@
-// Goal: panels are what contract 9 says they are: names that never change, schemas, results, resources
-// with changes that are told, prompts, completion, and nothing beyond the caller's rights. Method: live
-// panels in the tests' sandbox behind a server, spoken to in lines.
+// Goal: panels are what contract 9 says they are: names that never change, schemas, results,
+// resources with changes that are told, prompts, completion, and nothing beyond the caller's
+// rights. Method: live panels in the tests' sandbox behind a server, spoken to in lines.
 #include "mcp/panels/panel_provider.h"
 
 #include <gtest/gtest.h>
@@ -71,10 +71,12 @@ class PanelProviderTest : public ::testing::Test {
     lines_->Clear();
     const std::string id = std::to_string(++last_id_);
     connection_->Receive(R"({"jsonrpc":"2.0","id":)" + id + R"(,"method":")" + method +
-                         R"(","params":{)" + params + (params.empty() ? "" : ",") + R"("_meta":{)" +
+                         R"(","params":{)" + params + (params.empty() ? "" : ",)"
+                         R"(") + R"("_meta":{)" +
                          meta + R"("io.modelcontextprotocol/protocolVersion":"2026-07-28",)" +
                          R"("io.modelcontextprotocol/clientCapabilities":{}}}})");
-    EXPECT_TRUE(Eventually([&] { return Has(lines_->all(), "\"id\":" + id + ","); }))
+    EXPECT_TRUE(Eventually([&] {
+      return Has(lines_->all(), "\"id\":" + id + ","); }))
         << method << " " << lines_->all();
     return lines_->all();
   }
@@ -90,15 +92,16 @@ class PanelProviderTest : public ::testing::Test {
 
   static std::string Counter(const std::string& id) {
     return PanelText(
-        R"(<State name="count" type="number" default="1"/><State name="secret" type="string" default="s"/>)"
+        R"(<State name="count" type="number" default="1"/>)"
+        R"(<State name="secret" type="string" default="s"/>)"
         R"(<Computed name="double" value="$state.count * 2"/>)",
         ToolText("add", "$state.count += $args.by; return { count: $state.count };",
                  R"(description="Adds")",
                  R"(<Arg name="by" type="number" default="1" description="How much"/>)") +
-            ToolText("look", "return $state.count;") +
-            ToolText("fail", "throw new Error('no');") +
+            ToolText("look", "return $state.count;") + ToolText("fail", "throw new Error('no');") +
             R"(<Prompt name="greet" description="Greets"><Arg name="who" type="string"/>)"
-            R"(<Arg name="loud" type="boolean" default="false"/>Hello {who}, {unknown}!</Prompt>)",
+            R"(<Arg name="loud" type="boolean" default="false"/>Hello {who},)"
+            R"( {unknown}!</Prompt>)",
         id);
   }
 
@@ -153,9 +156,9 @@ TEST_F(PanelProviderTest, ACallRunsAndItsErrorIsTheModelsToSee) {
 }
 
 TEST_F(PanelProviderTest, OutputSchemasGiveStructuredContent) {
-  host_.Mount(PanelText(
-      "", R"(<Tool name="get"><Output>{"type":"object","properties":{"a":{"type":"number"}}}</Output>)"
-          R"(<Handler>return { a: 1 };</Handler></Tool>)"));
+  host_.Mount(PanelText("", R"(<Tool name="get"><Output>{"type":"object",)"
+                            R"("properties":{"a":{"type":"number"}}}</Output>)"
+                            R"(<Handler>return { a: 1 };</Handler></Tool>)"));
   Open();
   EXPECT_TRUE(Has(Ask("tools/list"), R"("outputSchema":{"type":"object")"));
   EXPECT_TRUE(Has(CallTool("p__get"), R"("structuredContent":{"a":1})"));
@@ -187,8 +190,7 @@ TEST_F(PanelProviderTest, ResourcesAreRead) {
   EXPECT_TRUE(Has(Read("nexus://c/meta"), R"(\"tools\":[\"add\",\"look\",\"fail\"])"));
   EXPECT_TRUE(Has(Read("nexus://c/log"), R"("text":"[]")"));
   const Value called = ParseJson(CallTool("c__look")).value();
-  const std::string run_id(
-      called.Find("result")->Find("_meta")->StringOr("nexus/runId", ""));
+  const std::string run_id(called.Find("result")->Find("_meta")->StringOr("nexus/runId", ""));
   EXPECT_TRUE(Has(Read("nexus://c/runs/" + run_id), R"(\"handler\":\"look\")"));
   for (const char* wrong : {"nexus://c/none", "nexus://none/state", "nexus://c/state/none",
                             "nexus://c/state/", "nexus://c", "file:///etc/passwd",
@@ -202,10 +204,16 @@ TEST_F(PanelProviderTest, ChangesAreToldWhenTheyHappen) {
   host_.Mount(Counter("c"));
   Open();
   connection_->Receive(
-      R"({"jsonrpc":"2.0","id":"s","method":"subscriptions/listen","params":{"notifications":{"resourceSubscriptions":["nexus://c/state/count","nexus://c/state/secret"],"toolsListChanged":true},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}})");
+      R"({"jsonrpc":"2.0","id":"s","method":"subscriptions/listen",)"
+      R"("params":{"notifications":{"resourceSubscriptions":["nexus://c/state/count",)"
+      R"("nexus://c/state/secret"],"toolsListChanged":true},)"
+      R"("_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28",)"
+      R"("io.modelcontextprotocol/clientCapabilities":{}}}})");
   lines_->Clear();
   connection_->Receive(
-      R"({"jsonrpc":"2.0","id":"t","method":"tools/call","params":{"name":"c__add","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}})");
+      R"({"jsonrpc":"2.0","id":"t","method":"tools/call","params":{"name":"c__add",)"
+      R"("_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28",)"
+      R"("io.modelcontextprotocol/clientCapabilities":{}}}})");
   EXPECT_TRUE(Eventually([&] { return Has(lines_->all(), "nexus://c/state/count"); }));
   EXPECT_FALSE(Has(lines_->all(), "nexus://c/state/secret"));
   provider_->PanelsChanged();
@@ -220,17 +228,20 @@ TEST_F(PanelProviderTest, PromptsAreFilledInAndCompleted) {
   host_.Mount(Counter("c"));
   Open();
   EXPECT_TRUE(Has(Ask("prompts/list"), R"("name":"c__greet")"));
-  const std::string got =
-      Ask("prompts/get", R"("name":"c__greet","arguments":{"who":"Ann {x}"})");
+  const std::string got = Ask("prompts/get", R"("name":"c__greet",)"
+                                             R"("arguments":{"who":"Ann {x}"})");
   EXPECT_TRUE(Has(got, "Hello Ann {x}, {unknown}!")) << got;
   EXPECT_TRUE(Has(Ask("prompts/get", R"("name":"c__greet")"), "-32602"));
   EXPECT_TRUE(Has(Ask("prompts/get", R"("name":"none")"), "-32602"));
   EXPECT_TRUE(Has(Ask("completion/complete",
-                      R"("ref":{"type":"ref/prompt","name":"c__greet"},"argument":{"name":"loud","value":"t"})"),
+                      R"("ref":{"type":"ref/prompt","name":"c__greet"},"argument":{"name":"loud",)"
+                      R"("value":"t"})"),
                   R"("values":["true"])"));
-  EXPECT_TRUE(Has(Ask("completion/complete",
-                      R"("ref":{"type":"ref/resource","uri":"nexus://{panelId}/state/{key}"},"argument":{"name":"key","value":"c"},"context":{"arguments":{"panelId":"c"}})"),
-                  R"("values":["count"])"));
+  EXPECT_TRUE(
+      Has(Ask("completion/complete",
+              R"("ref":{"type":"ref/resource","uri":"nexus://{panelId}/state/{key}"},)"
+              R"("argument":{"name":"key","value":"c"},"context":{"arguments":{"panelId":"c"}})"),
+          R"("values":["count"])"));
 }
 
 TEST_F(PanelProviderTest, ACallerSeesOnlyItsRights) {
@@ -253,10 +264,13 @@ TEST_F(PanelProviderTest, ACallerSeesOnlyItsRights) {
 
 TEST_F(PanelProviderTest, WaitingIsToldAndCancellingStopsTheRun) {
   host_.Mount(PanelText(
-      "", R"(<Extension name="fake"/>)" + ToolText("wait", "return await $ext.fake.never();"), "w"));
+      "", R"(<Extension name="fake"/>)" + ToolText("wait", "return await $ext.fake.never();"),
+      "w"));
   Open();
   connection_->Receive(
-      R"({"jsonrpc":"2.0","id":"w","method":"tools/call","params":{"name":"w__wait","_meta":{"progressToken":1,"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}})");
+      R"({"jsonrpc":"2.0","id":"w","method":"tools/call","params":{"name":"w__wait",)"
+      R"("_meta":{"progressToken":1,"io.modelcontextprotocol/protocolVersion":"2026-07-28",)"
+      R"("io.modelcontextprotocol/clientCapabilities":{}}}})");
   EXPECT_TRUE(Eventually([&] { return Has(lines_->all(), "waits for fake.never"); }))
       << lines_->all();
   connection_->Receive(

@@ -195,9 +195,9 @@ std::expected<Message, BadMessage> ReadMessage(std::string_view text, const Mess
   Result<Value> value =
       ParseJson(text, {.bytes_max = limits.bytes_max, .depth_max = limits.depth_max});
   if (!value) {
-    return Bad(BadMessage{
-        .id = {},
-        .error = {.code = code::kParseError, .message = "this is no JSON: " + value.error().message()}});
+    return Bad(BadMessage{.id = {},
+                          .error = {.code = code::kParseError,
+                                    .message = "this is no JSON: " + value.error().message()}});
   }
   return MessageFromValue(*std::move(value));
 }

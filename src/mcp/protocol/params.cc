@@ -20,7 +20,8 @@ InputAnswers TakeInput(Fields& fields) {
     input.responses = fields.Required<ValueObject>("inputResponses", "an object");
     for (const auto& [key, response] : input.responses) {
       if (response.As<ValueObject>() == nullptr) {
-        fields.Wrong("inputResponses", "'" + key + "' must be an object: the answer to that request");
+        fields.Wrong("inputResponses",
+                     "'" + key + "' must be an object: the answer to that request");
       }
     }
   }
@@ -70,8 +71,9 @@ RpcResult<RequestMeta> TakeMeta(Value& params, bool modern) {
   Value* const found = object == nullptr ? nullptr : object->Find("_meta");
   if (found == nullptr) {
     if (!modern) return read;
-    return Refuse(code::kInvalidParams,
-                  "params._meta: every request carries its protocol version and capabilities there");
+    return Refuse(
+        code::kInvalidParams,
+        "params._meta: every request carries its protocol version and capabilities there");
   }
   Fields fields(std::move(*found), "params._meta");
   object->Erase("_meta");

@@ -64,10 +64,10 @@ struct GetPromptParams {
   ValueObject extra;
 };
 struct CompleteParams {
-  bool is_prompt = true;     ///< Else a resource template.
-  std::string ref;           ///< The prompt's name, or the template.
+  bool is_prompt = true;  ///< Else a resource template.
+  std::string ref;        ///< The prompt's name, or the template.
   std::string argument, value;
-  ValueObject context;       ///< Arguments that are decided already: strings.
+  ValueObject context;  ///< Arguments that are decided already: strings.
 };
 struct InitializeParams {
   std::string protocol_version;

@@ -11,8 +11,8 @@ namespace {
 
 using internal::Fields;
 
-constexpr std::array<std::string_view, 8> kLevels = {
-    "debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"};
+constexpr std::array<std::string_view, 8> kLevels = {"debug", "info",     "notice", "warning",
+                                                     "error", "critical", "alert",  "emergency"};
 
 bool HasObject(const ValueObject& object, std::string_view key) {
   const Value* const found = object.Find(key);
@@ -89,15 +89,13 @@ Value TextContent(std::string text) {
 }
 
 Value ImageContent(std::string data_base64, std::string mime_type) {
-  return Value::Object({{"type", "image"},
-                        {"data", std::move(data_base64)},
-                        {"mimeType", std::move(mime_type)}});
+  return Value::Object(
+      {{"type", "image"}, {"data", std::move(data_base64)}, {"mimeType", std::move(mime_type)}});
 }
 
 Value AudioContent(std::string data_base64, std::string mime_type) {
-  return Value::Object({{"type", "audio"},
-                        {"data", std::move(data_base64)},
-                        {"mimeType", std::move(mime_type)}});
+  return Value::Object(
+      {{"type", "audio"}, {"data", std::move(data_base64)}, {"mimeType", std::move(mime_type)}});
 }
 
 Value EmbeddedResource(const ResourceContents& contents) {

@@ -28,7 +28,9 @@ struct FakeBody final : HttpBody {
 };
 
 struct FakeExchange final : HttpExchange {
-  void Answer(int answered, std::string text, HttpHeaders given) override {
+  using HttpExchange::Answer;
+  void Answer(int answered, std::string text, HttpHeaders given, bool soon) override {
+    (void)soon;
     EXPECT_EQ(status, 0) << "answered twice";
     status = answered;
     body = std::move(text);
@@ -64,8 +66,8 @@ CallerPtr Named(const std::string& name) {
   return caller;
 }
 
-constexpr const char* kMeta =
-    R"("_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}})";
+constexpr const char* kMeta = R"("_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28",)"
+                              R"("io.modelcontextprotocol/clientCapabilities":{}})";
 
 class HttpTest : public ::testing::Test {
  protected:
@@ -103,10 +105,12 @@ class HttpTest : public ::testing::Test {
 
   std::string Initialize(const std::string& capabilities = "{}",
                          const std::string& version = "2025-11-25") {
-    const Given answer = Send(Post(
-        R"({"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":")" + version +
-            R"(","capabilities":)" + capabilities + R"(,"clientInfo":{"name":"c","version":"1"}}})",
-        {}));
+    const Given answer = Send(Post(R"({"jsonrpc":"2.0","id":0,"method":"initialize",)"
+                                   R"("params":{"protocolVersion":")" +
+                                       version + R"(","capabilities":)" + capabilities +
+                                       R"(,"clientInfo":{"name":"c",)"
+                                       R"("version":"1"}}})",
+                                   {}));
     EXPECT_EQ(answer->status, 200) << answer->body;
     return answer->Header("Mcp-Session-Id");
   }
@@ -140,8 +144,8 @@ TEST_F(HttpTest, HeadersMustMirrorTheBody) {
   EXPECT_TRUE(code_of(Post(Body("tools/call", R"("name":"echo")"), ModernHeaders("tools/call"))));
   EXPECT_TRUE(
       code_of(Post(Body("tools/call", R"("name":"echo")"), ModernHeaders("tools/call", "other"))));
-  EXPECT_TRUE(code_of(Post(Body("resources/read", R"("uri":"u:1")"),
-                           ModernHeaders("resources/read", "u:2"))));
+  EXPECT_TRUE(code_of(
+      Post(Body("resources/read", R"("uri":"u:1")"), ModernHeaders("resources/read", "u:2"))));
   HttpHeaders other = ModernHeaders("tools/list");
   other[0].second = "2025-11-25";
   EXPECT_TRUE(code_of(Post(Body("tools/list"), other)));
@@ -228,8 +232,9 @@ TEST_F(HttpTest, AClientThatGoesAwayCancels) {
 }
 
 TEST_F(HttpTest, ListenStaysOpenUntilTheClientGoes) {
-  const Given stream = Send(Post(Body("subscriptions/listen", R"("notifications":{"toolsListChanged":true})"),
-                                 ModernHeaders("subscriptions/listen")));
+  const Given stream =
+      Send(Post(Body("subscriptions/listen", R"("notifications":{"toolsListChanged":true})"),
+                ModernHeaders("subscriptions/listen")));
   ASSERT_NE(stream->stream, nullptr);
   EXPECT_NE(stream->stream->all.find("subscriptions/acknowledged"), std::string::npos);
   provider_.ToolsChanged();
@@ -262,9 +267,9 @@ TEST_F(HttpTest, ASessionIsMadeUsedAndEnded) {
 
 TEST_F(HttpTest, ALegacyStreamIsPrimedAndResumed) {
   const std::string id = Initialize();
-  HttpCall call = Post(
-      R"({"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"tell","_meta":{"progressToken":1}}})",
-      InSession(id));
+  HttpCall call = Post(R"({"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"tell",)"
+                       R"("_meta":{"progressToken":1}}})",
+                       InSession(id));
   const Given answer = Send(std::move(call));
   ASSERT_NE(answer->stream, nullptr);
   const std::string& all = answer->stream->all;
@@ -290,9 +295,9 @@ TEST_F(HttpTest, ALegacyStreamIsPrimedAndResumed) {
 
 TEST_F(HttpTest, OlderSessionsAreNotPrimed) {
   const std::string id = Initialize("{}", "2025-06-18");
-  const Given answer = Send(
-      Post(R"({"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"tell"}})",
-           {{"mcp-session-id", id}, {"mcp-protocol-version", "2025-06-18"}}));
+  const Given answer =
+      Send(Post(R"({"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"tell"}})",
+                {{"mcp-session-id", id}, {"mcp-protocol-version", "2025-06-18"}}));
   ASSERT_NE(answer->stream, nullptr);
   EXPECT_EQ(answer->stream->all.find("retry:"), std::string::npos);
 }
@@ -315,25 +320,24 @@ TEST_F(HttpTest, TheStandaloneStreamCarriesChanges) {
 
 TEST_F(HttpTest, AnswersToQuestionsComeAsPosts) {
   const std::string id = Initialize(R"({"elicitation":{}})");
-  const Given call = Send(
-      Post(R"({"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"ask"}})",
-           InSession(id)));
+  const Given call = Send(Post(
+      R"({"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"ask"}})", InSession(id)));
   ASSERT_NE(call->stream, nullptr);
   EXPECT_NE(call->stream->all.find("elicitation/create"), std::string::npos);
-  EXPECT_EQ(Send(Post(R"({"jsonrpc":"2.0","id":1,"result":{"action":"accept"}})", InSession(id)))
-                ->status,
-            202);
+  EXPECT_EQ(
+      Send(Post(R"({"jsonrpc":"2.0","id":1,"result":{"action":"accept"}})", InSession(id)))->status,
+      202);
   EXPECT_NE(call->stream->all.find("hello"), std::string::npos) << call->stream->all;
   EXPECT_TRUE(call->stream->ended);
 }
 
 TEST_F(HttpTest, ALegacyRequestIsCancelledByNotification) {
   const std::string id = Initialize();
-  const Given call = Send(
-      Post(R"({"jsonrpc":"2.0","id":5,"method":"tools/call","params":{"name":"wait"}})",
-           InSession(id)));
+  const Given call = Send(Post(
+      R"({"jsonrpc":"2.0","id":5,"method":"tools/call","params":{"name":"wait"}})", InSession(id)));
   EXPECT_EQ(call->status, 0);
-  EXPECT_EQ(Send(Post(R"({"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":5}})",
+  EXPECT_EQ(Send(Post(R"({"jsonrpc":"2.0","method":"notifications/cancelled",)"
+                      R"("params":{"requestId":5}})",
                       InSession(id)))
                 ->status,
             202);

@@ -50,8 +50,7 @@ class Call {
   virtual bool wants_progress() const = 0;
 
   /// Each `progress` must be greater than the last one; others are dropped.
-  virtual void Progress(double progress, std::optional<double> total,
-                        std::string_view message) = 0;
+  virtual void Progress(double progress, std::optional<double> total, std::string_view message) = 0;
   /// Sent when the client asked for this level.
   virtual void Log(LogLevel level, std::string_view logger, const Value& data) = 0;
 
@@ -113,8 +112,8 @@ class Provider {
 
   /// Whom to tell of changes; nullptr: nobody any more, and after return nobody is being told.
   virtual void SetObserver(ChangeObserver* observer) = 0;
-  /// OnResourceUpdated is wanted for `uri` until Unwatch; calls are counted by the server, one Watch
-  /// for each uri. False: this caller can read no such resource.
+  /// OnResourceUpdated is wanted for `uri` until Unwatch; calls are counted by the server, one
+  /// Watch for each uri. False: this caller can read no such resource.
   virtual bool Watch(const Caller& caller, std::string_view uri) = 0;
   virtual void Unwatch(std::string_view uri) = 0;
 };

@@ -19,10 +19,10 @@ struct ServerOptions {
   std::string instructions;
   ServerCapabilities capabilities;
   MessageLimits limits;
-  std::size_t page_size = 500;              ///< Items of a list in one answer.
-  std::int64_t list_ttl_ms = 60'000;        ///< How long a list counts as fresh: changes are told.
-  std::size_t in_flight_max = 4'096;        ///< Requests of one connection or session at a time.
-  std::size_t sessions_max = 10'000;        ///< Above: the one unused for longest ends.
+  std::size_t page_size = 500;        ///< Items of a list in one answer.
+  std::int64_t list_ttl_ms = 60'000;  ///< How long a list counts as fresh: changes are told.
+  std::size_t in_flight_max = 4'096;  ///< Requests of one connection or session at a time.
+  std::size_t sessions_max = 10'000;  ///< Above: the one unused for longest ends.
   std::int64_t session_idle_ms = 3'600'000;
   std::size_t subscribed_uris_max = 10'000;  ///< Of one session or listen request.
   std::size_t events_kept_max = 256;         ///< Of one legacy stream, for resumption.
@@ -82,7 +82,11 @@ class HttpBody {
 class HttpExchange {
  public:
   virtual ~HttpExchange() = default;
-  virtual void Answer(int status, std::string body, HttpHeaders headers) = 0;
+  /// `soon`: other answers follow at once, so this one may wait a moment for them.
+  virtual void Answer(int status, std::string body, HttpHeaders headers, bool soon) = 0;
+  void Answer(int status, std::string body, HttpHeaders headers) {
+    Answer(status, std::move(body), std::move(headers), false);
+  }
   /// Server-sent events with status 200.
   virtual std::shared_ptr<HttpBody> Stream(HttpHeaders headers) = 0;
   /// `action` is called when the client goes away before the answer is whole. Before

@@ -109,10 +109,14 @@ TEST_F(ServerTest, DiscoverTellsVersionsAndWhoAnswers) {
 TEST_F(ServerTest, ModernRequestsStandAlone) {
   EXPECT_TRUE(Has(Say(Modern("1", "tools/call", R"("name":"echo","arguments":{"a":1})")),
                   R"("text":"{\"a\":1}")"));
-  EXPECT_TRUE(Has(Say(R"({"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}})"),
-                  "-32602"));
-  const std::string wrong = Say(
-      R"({"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2099-01-01","io.modelcontextprotocol/clientCapabilities":{}}}})");
+  EXPECT_TRUE(
+      Has(Say(R"({"jsonrpc":"2.0","id":1,"method":"tools/list",)"
+              R"("params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}})"),
+          "-32602"));
+  const std::string wrong =
+      Say(R"({"jsonrpc":"2.0","id":1,"method":"tools/list",)"
+          R"("params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2099-01-01",)"
+          R"("io.modelcontextprotocol/clientCapabilities":{}}}})");
   EXPECT_TRUE(Has(wrong, "-32022")) << wrong;
   EXPECT_TRUE(Has(wrong, R"("supported":["2026-07-28"],"requested":"2099-01-01")")) << wrong;
 }
@@ -150,7 +154,8 @@ TEST_F(ServerTest, AnIdIsInUseUntilItIsAnswered) {
 
 TEST_F(ServerTest, ACancelledRequestIsNotAnswered) {
   EXPECT_EQ(Say(Modern("7", "tools/call", R"("name":"wait")")), "");
-  EXPECT_EQ(Say(R"({"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7}})"),
+  EXPECT_EQ(Say(R"({"jsonrpc":"2.0","method":"notifications/cancelled",)"
+                R"("params":{"requestId":7}})"),
             "");
   EXPECT_EQ(provider_.cancelled(), 1);
   provider_.Release();
@@ -172,7 +177,9 @@ TEST_F(ServerTest, ProgressAndLogsComeWhenTheyAreAskedFor) {
   const std::string told =
       Say(Modern("2", "tools/call", R"("name":"tell")",
                  R"("progressToken":"t","io.modelcontextprotocol/logLevel":"debug",)"));
-  EXPECT_TRUE(Has(told, R"("progressToken":"t","progress":1,"total":2,"message":"half")")) << told;
+  EXPECT_TRUE(Has(told, R"("progressToken":"t","progress":1,"total":2,)"
+                        R"("message":"half")"))
+      << told;
   EXPECT_FALSE(Has(told, "dropped")) << told;
   EXPECT_TRUE(Has(told, R"("level":"info","logger":"fake","data":"a line")")) << told;
   EXPECT_FALSE(Has(Say(Modern("3", "tools/call", R"("name":"tell")",
@@ -185,7 +192,8 @@ TEST_F(ServerTest, LegacyLogsFollowTheSessionsLevel) {
   const std::string call =
       R"({"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"tell"}})";
   EXPECT_TRUE(Has(Say(call), "notifications/message"));
-  EXPECT_TRUE(Has(Say(R"({"jsonrpc":"2.0","id":2,"method":"logging/setLevel","params":{"level":"error"}})"),
+  EXPECT_TRUE(Has(Say(R"({"jsonrpc":"2.0","id":2,"method":"logging/setLevel",)"
+                      R"("params":{"level":"error"}})"),
                   R"("result":{})"));
   EXPECT_FALSE(Has(Say(call), "notifications/message"));
 }
@@ -198,10 +206,11 @@ TEST_F(ServerTest, ModernQuestionsAreResultsWithASealedState) {
   const std::string state = asked.substr(at, asked.find('"', at) - at);
   EXPECT_FALSE(Has(state, "asked"));
   const auto retry = [&](const std::string& sealed, const char* extra) {
-    return Say(Modern("2", "tools/call",
-                      R"("name":"ask","inputResponses":{"name":{"action":"accept"}},"requestState":")" +
-                          sealed + "\"" + extra,
-                      "", R"({"elicitation":{}})"));
+    return Say(
+        Modern("2", "tools/call",
+               R"("name":"ask","inputResponses":{"name":{"action":"accept"}},"requestState":")" +
+                   sealed + "\"" + extra,
+               "", R"({"elicitation":{}})"));
   };
   EXPECT_TRUE(Has(retry(state, ""), "hello")) << state;
   EXPECT_TRUE(Has(retry(state + "A", ""), "-32602"));
@@ -215,7 +224,8 @@ TEST_F(ServerTest, AClientThatCannotAnswerIsNotAsked) {
   EXPECT_TRUE(Has(refused, "-32021")) << refused;
   EXPECT_TRUE(Has(refused, R"("requiredCapabilities":{"elicitation":{}})")) << refused;
   (void)Legacy();
-  EXPECT_TRUE(Has(Say(R"({"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"ask"}})"),
+  EXPECT_TRUE(Has(Say(R"({"jsonrpc":"2.0","id":1,"method":"tools/call",)"
+                      R"("params":{"name":"ask"}})"),
                   R"("isError":true)"));
 }
 
@@ -223,9 +233,10 @@ TEST_F(ServerTest, LegacyQuestionsAreRequestsToTheClient) {
   (void)Legacy("2025-11-25", R"({"elicitation":{}})");
   const std::string asked =
       Say(R"({"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"ask"}})");
-  EXPECT_EQ(asked,
-            "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"elicitation/create\",\"params\":{\"message\":"
-            "\"Who?\"}}\n");
+  EXPECT_EQ(
+      asked,
+      "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"elicitation/create\",\"params\":{\"message\":"
+      "\"Who?\"}}\n");
   EXPECT_TRUE(Has(Say(R"({"jsonrpc":"2.0","id":1,"result":{"action":"accept"}})"), "hello"));
   // Answered again: nobody waits for it.
   EXPECT_EQ(Say(R"({"jsonrpc":"2.0","id":1,"result":{"action":"accept"}})"), "");
@@ -234,8 +245,8 @@ TEST_F(ServerTest, LegacyQuestionsAreRequestsToTheClient) {
 TEST_F(ServerTest, ALegacyClientMayRefuseToAnswer) {
   (void)Legacy("2025-11-25", R"({"elicitation":{}})");
   (void)Say(R"({"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"ask"}})");
-  const std::string refused =
-      Say(R"({"jsonrpc":"2.0","id":1,"error":{"code":-1,"message":"no"}})");
+  const std::string refused = Say(R"({"jsonrpc":"2.0","id":1,"error":{"code":-1,)"
+                                  R"("message":"no"}})");
   EXPECT_TRUE(Has(refused, R"("isError":true)")) << refused;
   EXPECT_EQ(connection_->in_flight(), 0u);
 }
@@ -244,10 +255,11 @@ TEST_F(ServerTest, ListenAcknowledgesFirstAndHonoursTheFilter) {
   const std::string ack = Say(Modern(
       "9", "subscriptions/listen",
       R"("notifications":{"toolsListChanged":true,"resourceSubscriptions":["u:1","u:none"]})"));
-  EXPECT_EQ(ack,
-            "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/subscriptions/acknowledged\",\"params\":{"
-            "\"_meta\":{\"io.modelcontextprotocol/subscriptionId\":9},\"notifications\":{"
-            "\"toolsListChanged\":true,\"resourceSubscriptions\":[\"u:1\"]}}}\n");
+  EXPECT_EQ(
+      ack,
+      "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/subscriptions/acknowledged\",\"params\":{"
+      "\"_meta\":{\"io.modelcontextprotocol/subscriptionId\":9},\"notifications\":{"
+      "\"toolsListChanged\":true,\"resourceSubscriptions\":[\"u:1\"]}}}\n");
   provider_.ToolsChanged();
   EXPECT_EQ(lines_->Take(),
             "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\",\"params\":{"
@@ -264,7 +276,8 @@ TEST_F(ServerTest, ListenAcknowledgesFirstAndHonoursTheFilter) {
 }
 
 TEST_F(ServerTest, ShutdownEndsListenRequestsWithTheirResult) {
-  (void)Say(Modern("9", "subscriptions/listen", R"("notifications":{"resourceSubscriptions":["u:1"]})"));
+  (void)Say(
+      Modern("9", "subscriptions/listen", R"("notifications":{"resourceSubscriptions":["u:1"]})"));
   server_->Shutdown();
   const std::string end = lines_->Take();
   EXPECT_TRUE(Has(end, R"("id":9,"result":{"resultType":"complete")")) << end;
@@ -282,9 +295,10 @@ TEST_F(ServerTest, LegacySubscriptionsEndWithTheSession) {
   EXPECT_TRUE(Has(ask("subscribe", "u:1"), R"("result":{})"));
   EXPECT_TRUE(Has(ask("subscribe", "u:none"), "-32002"));
   provider_.Changed("u:1");
-  EXPECT_EQ(lines_->Take(),
-            "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/resources/updated\",\"params\":{\"uri\":"
-            "\"u:1\"}}\n");
+  EXPECT_EQ(
+      lines_->Take(),
+      "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/resources/updated\",\"params\":{\"uri\":"
+      "\"u:1\"}}\n");
   EXPECT_TRUE(Has(ask("unsubscribe", "u:1"), R"("result":{})"));
   provider_.Changed("u:1");
   EXPECT_EQ(lines_->Take(), "");
@@ -300,8 +314,9 @@ TEST_F(ServerTest, AMissingResourceHasTheCodeOfItsEra) {
   EXPECT_TRUE(Has(modern, R"("code":-32602)")) << modern;
   EXPECT_TRUE(Has(modern, R"("data":{"uri":"u:none"})")) << modern;
   (void)Legacy();
-  EXPECT_TRUE(Has(Say(R"({"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"u:none"}})"),
-                  R"("code":-32002)"));
+  EXPECT_TRUE(
+      Has(Say(R"({"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"u:none"}})"),
+          R"("code":-32002)"));
 }
 
 class PagedTest : public ServerTest {
@@ -360,7 +375,9 @@ TEST(LateProvider, FailsCallsWhenItCouldNotBeMade) {
   const auto lines = std::make_shared<Lines>();
   const auto connection = server->Connect(Everybody(), lines);
   connection->Receive(
-      R"({"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"c","version":"1"}}})");
+      R"({"jsonrpc":"2.0","id":0,"method":"initialize",)"
+      R"("params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"c",)"
+      R"("version":"1"}}})");
   EXPECT_FALSE(lines->Take().empty());  // Before it is there.
   late.Failed("the engine is broken");
   connection->Receive(R"({"jsonrpc":"2.0","id":1,"method":"tools/list"})");

@@ -13,8 +13,8 @@
 namespace nexus::mcp {
 
 struct StdioOptions {
-  int in = 0, out = 1;      ///< Descriptors; borrowed.
-  int stop_fd = -1;         ///< Readable: leave; -1: none.
+  int in = 0, out = 1;  ///< Descriptors; borrowed.
+  int stop_fd = -1;     ///< Readable: leave; -1: none.
   std::size_t line_bytes_max = std::size_t{16} << 20;
   /// After the end of the input: how long what is under way may take.
   std::int64_t drain_ms = 5'000;

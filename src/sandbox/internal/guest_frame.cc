@@ -12,10 +12,10 @@
 #include "sandbox/internal/sanitizers.h"
 
 #ifdef NEXUS_TSAN
-// ThreadSanitizer keeps a signal from another thread back until the thread next calls a function that it
-// intercepts. Guest code calls none, so a run would never be killed: the handler is installed past it,
-// by glibc's other name of the same function, and must not be instrumented, because it may interrupt
-// ThreadSanitizer itself.
+// ThreadSanitizer keeps a signal from another thread back until the thread next calls a function
+// that it intercepts. Guest code calls none, so a run would never be killed: the handler is
+// installed past it, by glibc's other name of the same function, and must not be instrumented,
+// because it may interrupt ThreadSanitizer itself.
 extern "C" int __sigaction(int, const struct sigaction*, struct sigaction*) noexcept;
 #define NEXUS_SIGACTION_UNSEEN __sigaction
 #define NEXUS_UNSEEN __attribute__((disable_sanitizer_instrumentation))

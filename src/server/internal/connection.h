@@ -292,9 +292,12 @@ class Connection final : public ConnectionBase,
     loop_.handler().Handle(
         std::move(request),
         [mailbox = loop_.mailbox(), weak = this->weak_from_this()](HttpResponse response) {
-          mailbox->RunOrPost([weak, response = std::move(response)]() mutable {
-            if (const auto self = weak.lock()) self->Write(std::move(response));
-          });
+          const bool soon = response.soon;
+          mailbox->RunOrPost(
+              [weak, response = std::move(response)]() mutable {
+                if (const auto self = weak.lock()) self->Write(std::move(response));
+              },
+              soon);
         });
     if (phase_ == Phase::kAnswering && buffer_.size() == 0) Read();
   }
@@ -569,7 +572,7 @@ class Connection final : public ConnectionBase,
   std::string peer_, out_, text_;
   HttpResponse response_;
   std::shared_ptr<Connection> answering_;  // Itself, while nothing else keeps it.
-  std::shared_ptr<ClientWatch> watch_;         // Of the request that is answered.
+  std::shared_ptr<ClientWatch> watch_;     // Of the request that is answered.
   std::shared_ptr<StreamHandler> body_stream_;
   std::shared_ptr<SocketHandler> handler_;
   std::shared_ptr<const std::string> message_;

@@ -40,7 +40,7 @@ class ServerMetrics {
   std::atomic<std::uint64_t> peak_memory_bytes_{0}, runs_ok_{0}, runs_failed_{0}, duration_us_{0},
       cache_hits_{0}, runs_{0};
   mutable std::mutex mutex_;
-  std::map<std::string, PanelFigures, std::less<>> panels_;           // guarded by mutex_
+  std::map<std::string, PanelFigures, std::less<>> panels_;  // guarded by mutex_
   // Names of code, so there are few and they live as long as the program.
   std::map<std::string_view, std::uint64_t> calls_, errors_;  // guarded by mutex_
 };

@@ -102,8 +102,9 @@ void RunTool(const std::shared_ptr<Panel>& panel, const ToolDefinition& tool,
   request.principal = call->caller().principal;
   request.traceparent = call->traceparent();
   // What was logged in earlier slices comes again with the end.
-  auto observer = [call, weak = std::weak_ptr(panel), structured = tool.output_schema.has_value(), logged = std::size_t{0},
-                   slices = 0, name = tool.name](const RunResult& flush) mutable {
+  auto observer = [call, weak = std::weak_ptr(panel), structured = tool.output_schema.has_value(),
+                   logged = std::size_t{0}, slices = 0,
+                   name = tool.name](const RunResult& flush) mutable {
     const bool ended = flush.status != RunStatus::kSuspended;
     const std::size_t known = ended ? std::min(logged, flush.logs.size()) : 0;
     for (std::size_t i = known; i < flush.logs.size(); ++i) {

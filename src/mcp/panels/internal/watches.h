@@ -27,8 +27,8 @@ class Watches {
   // The observer outlives no call: it is reached under this lock only.
   struct Telling {
     std::mutex mutex;
-    ChangeObserver* observer = nullptr;                  // guarded by mutex
-    std::map<std::string, int, std::less<>> wanted;      // guarded by mutex
+    ChangeObserver* observer = nullptr;              // guarded by mutex
+    std::map<std::string, int, std::less<>> wanted;  // guarded by mutex
   };
   struct Watched {
     std::weak_ptr<Panel> panel;
@@ -38,8 +38,8 @@ class Watches {
   static void OnUpdate(Telling& telling, const PanelUpdate& update);
 
   const std::shared_ptr<Telling> telling_ = std::make_shared<Telling>();
-  std::mutex mutex_;                                       // Held while panels are (un)subscribed.
-  std::map<std::string, Watched, std::less<>> panels_;     // By id; guarded by mutex_
+  std::mutex mutex_;                                    // Held while panels are (un)subscribed.
+  std::map<std::string, Watched, std::less<>> panels_;  // By id; guarded by mutex_
   std::map<std::string, std::string, std::less<>> panel_of_;  // By URI; guarded by mutex_
 };
 

@@ -97,9 +97,9 @@ void CallImpl::Progress(double progress, std::optional<double> total, std::strin
 
 void CallImpl::Log(LogLevel level, std::string_view logger, const Value& data) {
   const std::optional<LogLevel> least =
-      modern() ? start_.meta.log_level
-               : (start_.session == nullptr ? std::nullopt
-                                            : std::optional(start_.session->log_level()));
+      modern()
+          ? start_.meta.log_level
+          : (start_.session == nullptr ? std::nullopt : std::optional(start_.session->log_level()));
   if (!least || level < *least) return;
   ValueObject params{{"level", LogLevelWord(level)}};
   if (!logger.empty()) params.Append("logger", logger);
@@ -144,10 +144,10 @@ void CallImpl::Ask(InputRequired required) {
     const std::string method(request.StringOr("method", ""));
     if (client().CanAnswer(method)) continue;
     if (!modern()) return Refused("this client did not declare that it answers " + method);
-    return Fail({.code = code::kMissingClientCapability,
-                 .message = "this request needs a client that answers " + method,
-                 .data = Value::Object(
-                     {{"requiredCapabilities", ClientCapabilities::NeededFor(method)}})});
+    return Fail(
+        {.code = code::kMissingClientCapability,
+         .message = "this request needs a client that answers " + method,
+         .data = Value::Object({{"requiredCapabilities", ClientCapabilities::NeededFor(method)}})});
   }
   if (!modern()) {
     if (start_.session == nullptr || retry_ == nullptr) return Refused("nobody can be asked here");
@@ -155,10 +155,9 @@ void CallImpl::Ask(InputRequired required) {
   }
   if (required.request_state) {
     const Settings& settings = *start_.settings;
-    required.request_state =
-        SealState(settings.options.state_key, *required.request_state,
-                  {.principal = caller().principal, .request = binding_},
-                  settings.clock.UnixMs() + settings.options.state_ttl_ms);
+    required.request_state = SealState(settings.options.state_key, *required.request_state,
+                                       {.principal = caller().principal, .request = binding_},
+                                       settings.clock.UnixMs() + settings.options.state_ttl_ms);
   }
   FinishWith(WriteResult(required, Frame()));
 }

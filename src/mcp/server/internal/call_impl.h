@@ -109,9 +109,9 @@ class CallImpl final : public Call, public std::enable_shared_from_this<CallImpl
   Retry retry_;
   std::atomic<bool> cancelled_{false}, gone_{false}, more_{false};
   std::mutex mutex_;
-  bool ended_ = false;                           // guarded by mutex_
-  std::optional<double> last_progress_;          // guarded by mutex_
-  std::move_only_function<void()> on_cancel_;    // guarded by mutex_
+  bool ended_ = false;                         // guarded by mutex_
+  std::optional<double> last_progress_;        // guarded by mutex_
+  std::move_only_function<void()> on_cancel_;  // guarded by mutex_
 };
 
 }  // namespace nexus::mcp::internal

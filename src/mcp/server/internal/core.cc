@@ -151,12 +151,12 @@ void Core::Provide(const std::shared_ptr<CallImpl>& call, Params params,
                    void (Provider::*serve)(CallPtr, Params)) {
   call->SetRequestBinding(BindingOf(params));
   if (call->session() != nullptr && call->session()->CanAskClient()) {
-    call->SetRetry([this, serve, again = params](std::shared_ptr<CallImpl> same,
-                                                 InputAnswers answers) {
-      Params repeated = again;
-      repeated.input = std::move(answers);
-      (provider_.*serve)(std::move(same), std::move(repeated));
-    });
+    call->SetRetry(
+        [this, serve, again = params](std::shared_ptr<CallImpl> same, InputAnswers answers) {
+          Params repeated = again;
+          repeated.input = std::move(answers);
+          (provider_.*serve)(std::move(same), std::move(repeated));
+        });
   }
   (provider_.*serve)(call, std::move(params));
 }
@@ -210,8 +210,7 @@ RpcResult<void> Core::Dispatch(const std::shared_ptr<CallImpl>& call, std::strin
                 &ResourceTemplate::uri_template);
   }
   if (method == "prompts/list" && offers.prompts) {
-    return List(*call, std::move(params), "prompts", provider_.ListPrompts(caller),
-                &Prompt::name);
+    return List(*call, std::move(params), "prompts", provider_.ListPrompts(caller), &Prompt::name);
   }
   if (call->modern() && method == "server/discover") {
     call->FinishWith(Discover());
@@ -263,7 +262,7 @@ RpcResult<void> Core::DispatchLegacyOnly(const std::shared_ptr<CallImpl>& call,
 // what comes and goes between two pages moves nothing.
 template <typename T>
 RpcResult<void> Core::List(CallImpl& call, Value params, std::string_view name,
-                           std::vector<T> items, std::string T::*key) {
+                           std::vector<T> items, std::string T::* key) {
   NEXUS_TRY(const std::string cursor, ReadCursor(std::move(params)));
   std::size_t begin = 0;
   if (!cursor.empty()) {
@@ -308,7 +307,8 @@ RpcResult<void> Core::Listen(const std::shared_ptr<CallImpl>& call, Value params
   NEXUS_TRY(ListenFilter wanted, ReadListen(std::move(params)));
   const ServerCapabilities& offers = options().capabilities;
   if (wanted.uris.size() > options().subscribed_uris_max) {
-    return mcp::Refuse(code::kInvalidParams, "params.notifications.resourceSubscriptions: too many");
+    return mcp::Refuse(code::kInvalidParams,
+                       "params.notifications.resourceSubscriptions: too many");
   }
   ListenFilter honoured;
   honoured.tools = wanted.tools && offers.tools && offers.list_changed;
@@ -322,18 +322,18 @@ RpcResult<void> Core::Listen(const std::shared_ptr<CallImpl>& call, Value params
   };
   auto gate = std::make_shared<Gate>();
   const std::weak_ptr<CallImpl> weak = call;
-  const std::uint64_t id = subscriptions_.Add(
-      {.lists = honoured,
-       .caller = call->caller_ptr(),
-       .subscription_id_json = call->id().json,
-       .send = [gate, weak](std::string message, std::string_view key) {
-         const std::lock_guard lock(gate->mutex);
-         if (!gate->open) {
-           gate->waiting.emplace_back(std::move(message), key);
-         } else if (const auto self = weak.lock()) {
-           self->Send(std::move(message), key);
-         }
-       }});
+  const std::uint64_t id =
+      subscriptions_.Add({.lists = honoured,
+                          .caller = call->caller_ptr(),
+                          .subscription_id_json = call->id().json,
+                          .send = [gate, weak](std::string message, std::string_view key) {
+                            const std::lock_guard lock(gate->mutex);
+                            if (!gate->open) {
+                              gate->waiting.emplace_back(std::move(message), key);
+                            } else if (const auto self = weak.lock()) {
+                              self->Send(std::move(message), key);
+                            }
+                          }});
   if (offers.resources && offers.subscribe) {
     for (const std::string& uri : wanted.uris) {
       if (subscriptions_.AddUri(id, uri)) honoured.uris.push_back(uri);
@@ -351,9 +351,9 @@ RpcResult<void> Core::Listen(const std::shared_ptr<CallImpl>& call, Value params
   const std::lock_guard lock(gate->mutex);
   call->Send(WriteNotification(
       "notifications/subscriptions/acknowledged",
-      Value::Object({{"_meta", Value::Object({{std::string(meta::kSubscriptionId),
-                                               call->id().ToValue()}})},
-                     {"notifications", ToValue(honoured)}})));
+      Value::Object(
+          {{"_meta", Value::Object({{std::string(meta::kSubscriptionId), call->id().ToValue()}})},
+           {"notifications", ToValue(honoured)}})));
   gate->open = true;
   for (auto& [message, key] : gate->waiting) call->Send(std::move(message), key);
   gate->waiting.clear();

@@ -58,14 +58,14 @@ class Core {
  private:
   RpcResult<void> Dispatch(const std::shared_ptr<CallImpl>& call, std::string_view method,
                            Value params);
-  RpcResult<void> DispatchLegacyOnly(const std::shared_ptr<CallImpl>& call,
-                                     std::string_view method, Value params, bool& known);
+  RpcResult<void> DispatchLegacyOnly(const std::shared_ptr<CallImpl>& call, std::string_view method,
+                                     Value params, bool& known);
   template <typename Params>
   void Provide(const std::shared_ptr<CallImpl>& call, Params params,
                void (Provider::*serve)(CallPtr, Params));
   template <typename T>
   RpcResult<void> List(CallImpl& call, Value params, std::string_view name, std::vector<T> items,
-                       std::string T::*key);
+                       std::string T::* key);
   RpcResult<void> Listen(const std::shared_ptr<CallImpl>& call, Value params);
   std::string Discover() const;
 

@@ -46,10 +46,10 @@ class EventStream {
   const std::size_t kept_max_;
   const std::int64_t retry_ms_;
   mutable std::mutex mutex_;
-  std::uint64_t last_ = 0;                                 // guarded by mutex_
+  std::uint64_t last_ = 0;                                  // guarded by mutex_
   std::deque<std::pair<std::uint64_t, std::string>> kept_;  // guarded by mutex_
-  std::shared_ptr<HttpBody> body_;                         // guarded by mutex_
-  bool ended_ = false;                                     // guarded by mutex_
+  std::shared_ptr<HttpBody> body_;                          // guarded by mutex_
+  bool ended_ = false;                                      // guarded by mutex_
 };
 
 }  // namespace nexus::mcp::internal

@@ -58,8 +58,7 @@ RpcResult<void> CheckMirrored(const HttpCall& http, const Value& schema, const V
   for (const auto& [name, property] : *members) {
     const Value* const given = value == nullptr ? nullptr : value->Find(name);
     const Value* const mirrored = property.Find("x-mcp-header");
-    const std::string* const header =
-        mirrored == nullptr ? nullptr : mirrored->As<std::string>();
+    const std::string* const header = mirrored == nullptr ? nullptr : mirrored->As<std::string>();
     if (header == nullptr) {
       NEXUS_TRY_STATUS(CheckMirrored(http, property, given, depth + 1));
       continue;

@@ -37,7 +37,6 @@ class HttpSink final : public ReplySink {
     }
   }
   void Finish(std::string message, int status, bool more) override {
-    (void)more;
     if (stream_ != nullptr) {
       stream_->Write(message);
       stream_->End();
@@ -45,7 +44,7 @@ class HttpSink final : public ReplySink {
       body_->Write(EventText({}, message));
       body_->End();
     } else {
-      exchange_->Answer(status, std::move(message), {});
+      exchange_->Answer(status, std::move(message), {}, more);
     }
   }
   void Drop() override {
@@ -136,8 +135,8 @@ std::shared_ptr<EventStream> HttpSession::Find(std::string_view event_id,
   const char* const end = event_id.data() + event_id.size();
   const auto first = std::from_chars(event_id.data(), event_id.data() + dash, number);
   const auto second = std::from_chars(event_id.data() + dash + 1, end, event);
-  if (first.ec != std::errc() || first.ptr != event_id.data() + dash ||
-      second.ec != std::errc() || second.ptr != end) {
+  if (first.ec != std::errc() || first.ptr != event_id.data() + dash || second.ec != std::errc() ||
+      second.ptr != end) {
     return nullptr;
   }
   if (number == 0) return standalone;
@@ -179,9 +178,8 @@ void HttpFrontend::Post(HttpCall call, const std::shared_ptr<HttpExchange>& exch
   const std::string_view version = call.Header("mcp-protocol-version");
   const std::optional<Revision> revision = RevisionFromName(version);
   const bool legacy_header = revision && !IsModern(*revision);
-  const bool modern =
-      (!version.empty() && !legacy_header) || HasModernMeta(message->params) ||
-      (message->method == "server/discover" && call.Header(kSessionHeader).empty());
+  const bool modern = (!version.empty() && !legacy_header) || HasModernMeta(message->params) ||
+                      (message->method == "server/discover" && call.Header(kSessionHeader).empty());
   if (modern) return PostModern(std::move(call), *std::move(message), exchange);
   PostLegacy(call, *std::move(message), exchange);
 }
@@ -193,13 +191,12 @@ void HttpFrontend::PostModern(HttpCall call, Message message,
     return AnswerError(*exchange, 400, code::kInvalidRequest,
                        "clients send requests and notifications, not answers");
   }
-  const auto sink = std::make_shared<HttpSink>(exchange, nullptr,
-                                               Accepts(call.accept, "text/event-stream"));
+  const auto sink =
+      std::make_shared<HttpSink>(exchange, nullptr, Accepts(call.accept, "text/event-stream"));
   const auto check = [&](const Message& request, const RequestMeta& meta) {
     return CheckHeaders(call, request, meta, core_->provider());
   };
-  const auto running =
-      core_->HandleModern(std::move(message), call.caller, sink, nullptr, check);
+  const auto running = core_->HandleModern(std::move(message), call.caller, sink, nullptr, check);
   // The closing of the answer's stream is the cancellation.
   if (running != nullptr) exchange->OnGone([running, core = core_] { running->Cancel(true); });
 }
@@ -233,8 +230,8 @@ void HttpFrontend::PostLegacy(const HttpCall& call, Message message,
   if (session == nullptr) return;
   switch (message.kind) {
     case Message::Kind::kRequest: {
-      const auto sink = std::make_shared<HttpSink>(exchange, session,
-                                                   Accepts(call.accept, "text/event-stream"));
+      const auto sink =
+          std::make_shared<HttpSink>(exchange, session, Accepts(call.accept, "text/event-stream"));
       core_->HandleLegacy(std::move(message), session->session, sink);
       return;
     }
@@ -372,9 +369,8 @@ std::string_view HttpCall::Header(std::string_view name) const {
 }
 
 std::size_t HttpCall::Count(std::string_view name) const {
-  return static_cast<std::size_t>(
-      std::count_if(headers.begin(), headers.end(),
-                    [name](const auto& header) { return header.first == name; }));
+  return static_cast<std::size_t>(std::count_if(
+      headers.begin(), headers.end(), [name](const auto& header) { return header.first == name; }));
 }
 
 }  // namespace nexus::mcp

@@ -58,8 +58,8 @@ class Session {
 
   std::atomic<LogLevel> log_level_{LogLevel::kInfo};
   std::mutex mutex_;
-  std::int64_t next_ask_ = 1;          // guarded by mutex_
-  std::map<RequestId, Asked> asked_;   // guarded by mutex_
+  std::int64_t next_ask_ = 1;         // guarded by mutex_
+  std::map<RequestId, Asked> asked_;  // guarded by mutex_
 };
 using SessionPtr = std::shared_ptr<Session>;
 

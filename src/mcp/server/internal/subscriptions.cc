@@ -104,7 +104,7 @@ void Subscriptions::Send(const Entry& entry, std::string_view method, ValueObjec
 }
 
 // Sent under the lock, so that nobody is told after Remove; `send` only queues.
-void Subscriptions::Tell(bool ListenFilter::*which, std::string_view method) {
+void Subscriptions::Tell(bool ListenFilter::* which, std::string_view method) {
   const std::lock_guard lock(mutex_);
   for (const auto& [id, entry] : entries_) {
     if (entry->subscriber.lists.*which) Send(*entry, method, {}, method);
@@ -126,8 +126,8 @@ void Subscriptions::OnResourceUpdated(std::string_view uri) {
   const auto found = by_uri_.find(uri);
   if (found == by_uri_.end()) return;
   for (const std::uint64_t id : found->second) {
-    Send(*entries_.find(id)->second, "notifications/resources/updated",
-         ValueObject{{"uri", uri}}, uri);
+    Send(*entries_.find(id)->second, "notifications/resources/updated", ValueObject{{"uri", uri}},
+         uri);
   }
 }
 

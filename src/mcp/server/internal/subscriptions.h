@@ -27,9 +27,7 @@ struct Subscriber {
 /// Thread-safe. Cost of a change: the number of those who wanted it.
 class Subscriptions final : public ChangeObserver {
  public:
-  explicit Subscriptions(Provider& provider) : provider_(provider) {
-    provider_.SetObserver(this);
-  }
+  explicit Subscriptions(Provider& provider) : provider_(provider) { provider_.SetObserver(this); }
   ~Subscriptions() override { provider_.SetObserver(nullptr); }
   Subscriptions(const Subscriptions&) = delete;
   Subscriptions& operator=(const Subscriptions&) = delete;
@@ -60,7 +58,7 @@ class Subscriptions final : public ChangeObserver {
       return std::hash<std::string_view>()(text);
     }
   };
-  void Tell(bool ListenFilter::*which, std::string_view method);
+  void Tell(bool ListenFilter::* which, std::string_view method);
   static void Send(const Entry& entry, std::string_view method, ValueObject params,
                    std::string_view key);
 

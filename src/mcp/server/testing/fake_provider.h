@@ -173,10 +173,10 @@ class FakeProvider final : public Provider {
   }
 
   mutable std::mutex mutex_;
-  ChangeObserver* observer_ = nullptr;       // guarded by mutex_
-  std::vector<CallPtr> waiting_;             // guarded by mutex_
-  std::map<std::string, int> watched_;       // guarded by mutex_
-  int cancelled_ = 0;                        // guarded by mutex_
+  ChangeObserver* observer_ = nullptr;  // guarded by mutex_
+  std::vector<CallPtr> waiting_;        // guarded by mutex_
+  std::map<std::string, int> watched_;  // guarded by mutex_
+  int cancelled_ = 0;                   // guarded by mutex_
 };
 
 }  // namespace nexus::mcp::testing
