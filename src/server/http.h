@@ -63,7 +63,8 @@ struct HttpResponse {
   std::shared_ptr<const std::string> shared_body;  ///< Sent instead of `body` when set.
   std::string_view content_type = "application/json";
   std::vector<std::pair<std::string, std::string>> headers;
-  bool close = false;                     ///< The connection ends behind this.
+  bool close = false;  ///< The connection ends behind this.
+  bool soon = false;   ///< Other answers follow at once: this one may wait a moment for them.
   std::shared_ptr<StreamHandler> stream;  ///< Gives the body instead of `body`, as it comes.
 };
 

@@ -131,9 +131,15 @@ class Exchange final : public mcp::HttpExchange {
  public:
   Exchange(Respond respond, Post post) : respond_(std::move(respond)), post_(std::move(post)) {}
 
-  void Answer(int status, std::string body, mcp::HttpHeaders headers) override {
+  using HttpExchange::Answer;
+  void Answer(int status, std::string body, mcp::HttpHeaders headers, bool soon) override {
     departure_->Whole();
-    respond_({.status = status, .body = std::move(body), .headers = std::move(headers)});
+    HttpResponse response;
+    response.status = status;
+    response.body = std::move(body);
+    response.headers = std::move(headers);
+    response.soon = soon;
+    respond_(std::move(response));
   }
   std::shared_ptr<mcp::HttpBody> Stream(mcp::HttpHeaders headers) override {
     auto body = std::make_shared<Body>(departure_, post_);

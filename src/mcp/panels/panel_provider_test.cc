@@ -71,10 +71,12 @@ class PanelProviderTest : public ::testing::Test {
     lines_->Clear();
     const std::string id = std::to_string(++last_id_);
     connection_->Receive(R"({"jsonrpc":"2.0","id":)" + id + R"(,"method":")" + method +
-                         R"(","params":{)" + params + (params.empty() ? "" : ",") + R"("_meta":{)" +
+                         R"(","params":{)" + params + (params.empty() ? "" : ",)"
+                         R"(") + R"("_meta":{)" +
                          meta + R"("io.modelcontextprotocol/protocolVersion":"2026-07-28",)" +
                          R"("io.modelcontextprotocol/clientCapabilities":{}}}})");
-    EXPECT_TRUE(Eventually([&] { return Has(lines_->all(), "\"id\":" + id + ","); }))
+    EXPECT_TRUE(Eventually([&] {
+      return Has(lines_->all(), "\"id\":" + id + ","); }))
         << method << " " << lines_->all();
     return lines_->all();
   }
@@ -98,7 +100,8 @@ class PanelProviderTest : public ::testing::Test {
                  R"(<Arg name="by" type="number" default="1" description="How much"/>)") +
             ToolText("look", "return $state.count;") + ToolText("fail", "throw new Error('no');") +
             R"(<Prompt name="greet" description="Greets"><Arg name="who" type="string"/>)"
-            R"(<Arg name="loud" type="boolean" default="false"/>Hello {who}, {unknown}!</Prompt>)",
+            R"(<Arg name="loud" type="boolean" default="false"/>Hello {who},)"
+            R"( {unknown}!</Prompt>)",
         id);
   }
 
@@ -153,10 +156,9 @@ TEST_F(PanelProviderTest, ACallRunsAndItsErrorIsTheModelsToSee) {
 }
 
 TEST_F(PanelProviderTest, OutputSchemasGiveStructuredContent) {
-  host_.Mount(PanelText(
-      "",
-      R"(<Tool name="get"><Output>{"type":"object","properties":{"a":{"type":"number"}}}</Output>)"
-      R"(<Handler>return { a: 1 };</Handler></Tool>)"));
+  host_.Mount(PanelText("", R"(<Tool name="get"><Output>{"type":"object",)"
+                            R"("properties":{"a":{"type":"number"}}}</Output>)"
+                            R"(<Handler>return { a: 1 };</Handler></Tool>)"));
   Open();
   EXPECT_TRUE(Has(Ask("tools/list"), R"("outputSchema":{"type":"object")"));
   EXPECT_TRUE(Has(CallTool("p__get"), R"("structuredContent":{"a":1})"));
@@ -226,7 +228,8 @@ TEST_F(PanelProviderTest, PromptsAreFilledInAndCompleted) {
   host_.Mount(Counter("c"));
   Open();
   EXPECT_TRUE(Has(Ask("prompts/list"), R"("name":"c__greet")"));
-  const std::string got = Ask("prompts/get", R"("name":"c__greet","arguments":{"who":"Ann {x}"})");
+  const std::string got = Ask("prompts/get", R"("name":"c__greet",)"
+                                             R"("arguments":{"who":"Ann {x}"})");
   EXPECT_TRUE(Has(got, "Hello Ann {x}, {unknown}!")) << got;
   EXPECT_TRUE(Has(Ask("prompts/get", R"("name":"c__greet")"), "-32602"));
   EXPECT_TRUE(Has(Ask("prompts/get", R"("name":"none")"), "-32602"));

@@ -28,7 +28,9 @@ struct FakeBody final : HttpBody {
 };
 
 struct FakeExchange final : HttpExchange {
-  void Answer(int answered, std::string text, HttpHeaders given) override {
+  using HttpExchange::Answer;
+  void Answer(int answered, std::string text, HttpHeaders given, bool soon) override {
+    (void)soon;
     EXPECT_EQ(status, 0) << "answered twice";
     status = answered;
     body = std::move(text);
@@ -103,10 +105,12 @@ class HttpTest : public ::testing::Test {
 
   std::string Initialize(const std::string& capabilities = "{}",
                          const std::string& version = "2025-11-25") {
-    const Given answer = Send(Post(
-        R"({"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":")" + version +
-            R"(","capabilities":)" + capabilities + R"(,"clientInfo":{"name":"c","version":"1"}}})",
-        {}));
+    const Given answer = Send(Post(R"({"jsonrpc":"2.0","id":0,"method":"initialize",)"
+                                   R"("params":{"protocolVersion":")" +
+                                       version + R"(","capabilities":)" + capabilities +
+                                       R"(,"clientInfo":{"name":"c",)"
+                                       R"("version":"1"}}})",
+                                   {}));
     EXPECT_EQ(answer->status, 200) << answer->body;
     return answer->Header("Mcp-Session-Id");
   }
@@ -332,11 +336,11 @@ TEST_F(HttpTest, ALegacyRequestIsCancelledByNotification) {
   const Given call = Send(Post(
       R"({"jsonrpc":"2.0","id":5,"method":"tools/call","params":{"name":"wait"}})", InSession(id)));
   EXPECT_EQ(call->status, 0);
-  EXPECT_EQ(
-      Send(Post(R"({"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":5}})",
-                InSession(id)))
-          ->status,
-      202);
+  EXPECT_EQ(Send(Post(R"({"jsonrpc":"2.0","method":"notifications/cancelled",)"
+                      R"("params":{"requestId":5}})",
+                      InSession(id)))
+                ->status,
+            202);
   EXPECT_EQ(provider_.cancelled(), 1);
   EXPECT_EQ(call->status, 202);
 }

@@ -82,7 +82,11 @@ class HttpBody {
 class HttpExchange {
  public:
   virtual ~HttpExchange() = default;
-  virtual void Answer(int status, std::string body, HttpHeaders headers) = 0;
+  /// `soon`: other answers follow at once, so this one may wait a moment for them.
+  virtual void Answer(int status, std::string body, HttpHeaders headers, bool soon) = 0;
+  void Answer(int status, std::string body, HttpHeaders headers) {
+    Answer(status, std::move(body), std::move(headers), false);
+  }
   /// Server-sent events with status 200.
   virtual std::shared_ptr<HttpBody> Stream(HttpHeaders headers) = 0;
   /// `action` is called when the client goes away before the answer is whole. Before

@@ -154,7 +154,8 @@ TEST_F(ServerTest, AnIdIsInUseUntilItIsAnswered) {
 
 TEST_F(ServerTest, ACancelledRequestIsNotAnswered) {
   EXPECT_EQ(Say(Modern("7", "tools/call", R"("name":"wait")")), "");
-  EXPECT_EQ(Say(R"({"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7}})"),
+  EXPECT_EQ(Say(R"({"jsonrpc":"2.0","method":"notifications/cancelled",)"
+                R"("params":{"requestId":7}})"),
             "");
   EXPECT_EQ(provider_.cancelled(), 1);
   provider_.Release();
@@ -176,7 +177,9 @@ TEST_F(ServerTest, ProgressAndLogsComeWhenTheyAreAskedFor) {
   const std::string told =
       Say(Modern("2", "tools/call", R"("name":"tell")",
                  R"("progressToken":"t","io.modelcontextprotocol/logLevel":"debug",)"));
-  EXPECT_TRUE(Has(told, R"("progressToken":"t","progress":1,"total":2,"message":"half")")) << told;
+  EXPECT_TRUE(Has(told, R"("progressToken":"t","progress":1,"total":2,)"
+                        R"("message":"half")"))
+      << told;
   EXPECT_FALSE(Has(told, "dropped")) << told;
   EXPECT_TRUE(Has(told, R"("level":"info","logger":"fake","data":"a line")")) << told;
   EXPECT_FALSE(Has(Say(Modern("3", "tools/call", R"("name":"tell")",
@@ -189,9 +192,9 @@ TEST_F(ServerTest, LegacyLogsFollowTheSessionsLevel) {
   const std::string call =
       R"({"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"tell"}})";
   EXPECT_TRUE(Has(Say(call), "notifications/message"));
-  EXPECT_TRUE(
-      Has(Say(R"({"jsonrpc":"2.0","id":2,"method":"logging/setLevel","params":{"level":"error"}})"),
-          R"("result":{})"));
+  EXPECT_TRUE(Has(Say(R"({"jsonrpc":"2.0","id":2,"method":"logging/setLevel",)"
+                      R"("params":{"level":"error"}})"),
+                  R"("result":{})"));
   EXPECT_FALSE(Has(Say(call), "notifications/message"));
 }
 
@@ -221,7 +224,8 @@ TEST_F(ServerTest, AClientThatCannotAnswerIsNotAsked) {
   EXPECT_TRUE(Has(refused, "-32021")) << refused;
   EXPECT_TRUE(Has(refused, R"("requiredCapabilities":{"elicitation":{}})")) << refused;
   (void)Legacy();
-  EXPECT_TRUE(Has(Say(R"({"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"ask"}})"),
+  EXPECT_TRUE(Has(Say(R"({"jsonrpc":"2.0","id":1,"method":"tools/call",)"
+                      R"("params":{"name":"ask"}})"),
                   R"("isError":true)"));
 }
 
@@ -241,7 +245,8 @@ TEST_F(ServerTest, LegacyQuestionsAreRequestsToTheClient) {
 TEST_F(ServerTest, ALegacyClientMayRefuseToAnswer) {
   (void)Legacy("2025-11-25", R"({"elicitation":{}})");
   (void)Say(R"({"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"ask"}})");
-  const std::string refused = Say(R"({"jsonrpc":"2.0","id":1,"error":{"code":-1,"message":"no"}})");
+  const std::string refused = Say(R"({"jsonrpc":"2.0","id":1,"error":{"code":-1,)"
+                                  R"("message":"no"}})");
   EXPECT_TRUE(Has(refused, R"("isError":true)")) << refused;
   EXPECT_EQ(connection_->in_flight(), 0u);
 }

@@ -11,8 +11,9 @@
 #include <memory>
 #include <mutex>
 #include <string>
-#include <thread>
 #include <utility>
+
+#include "base/soon.h"
 
 namespace nexus::mcp {
 namespace {
@@ -30,15 +31,7 @@ constexpr std::size_t kSoonBytes = 16 << 10;
 /// more is written by whoever comes next, at the latest by a thread of its own.
 class LineWriter final : public MessageSink {
  public:
-  explicit LineWriter(int out) : out_(out) {}
-  ~LineWriter() override {
-    {
-      const std::lock_guard lock(mutex_);
-      stop_ = true;
-    }
-    due_.notify_all();
-    if (late_.joinable()) late_.join();
-  }
+  explicit LineWriter(int out) : out_(out), soon_(kSoon, [this] { WriteLate(); }) {}
 
   void WriteSoon(std::string message) override {
     std::unique_lock lock(mutex_);
@@ -49,12 +42,9 @@ class LineWriter final : public MessageSink {
     if (failed_) return;
     waiting_ += message;
     waiting_ += '\n';
-    if (busy_ || corks_ != 0 || std::exchange(soon_, true)) return;
-    if (!late_.joinable()) late_ = std::thread([this] { WriteLate(); });
     lock.unlock();
-    due_.notify_one();
+    soon_.Arm();
   }
-
   void Write(std::string message) override {
     std::unique_lock lock(mutex_);
     room_.wait(lock, [this] { return waiting_.size() < kWaitingBytesMax || failed_; });
@@ -86,12 +76,7 @@ class LineWriter final : public MessageSink {
  private:
   void WriteLate() {
     std::unique_lock lock(mutex_);
-    while (true) {
-      due_.wait(lock, [this] { return stop_ || soon_; });
-      if (due_.wait_for(lock, kSoon, [this] { return stop_; })) return;
-      soon_ = false;
-      if (!busy_ && corks_ == 0 && !waiting_.empty()) Flush(lock);
-    }
+    if (!busy_ && corks_ == 0 && !waiting_.empty()) Flush(lock);
   }
 
   void Flush(std::unique_lock<std::mutex>& lock) {
@@ -132,9 +117,7 @@ class LineWriter final : public MessageSink {
   std::string writing_;                 // Of the thread that is busy.
   int corks_ = 0;                       // guarded by mutex_
   bool busy_ = false, failed_ = false;  // guarded by mutex_
-  bool soon_ = false, stop_ = false;    // guarded by mutex_
-  std::condition_variable due_;
-  std::thread late_;  // Begins with the first message that waits.
+  Soon soon_;                           // Ends first: it writes.
 };
 
 /// Lines out of pieces.

@@ -292,9 +292,12 @@ class Connection final : public ConnectionBase,
     loop_.handler().Handle(
         std::move(request),
         [mailbox = loop_.mailbox(), weak = this->weak_from_this()](HttpResponse response) {
-          mailbox->RunOrPost([weak, response = std::move(response)]() mutable {
-            if (const auto self = weak.lock()) self->Write(std::move(response));
-          });
+          const bool soon = response.soon;
+          mailbox->RunOrPost(
+              [weak, response = std::move(response)]() mutable {
+                if (const auto self = weak.lock()) self->Write(std::move(response));
+              },
+              soon);
         });
     if (phase_ == Phase::kAnswering && buffer_.size() == 0) Read();
   }

@@ -2,6 +2,7 @@
 /// What connections share: the thread, its queue of finished work, and who is connected.
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -13,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/soon.h"
 #include "server/listener.h"
 
 namespace nexus::internal {
@@ -43,9 +45,24 @@ class Mailbox {
     queue_.push_back(std::move(work));
     if (!std::exchange(woken_, true)) wake_();
   }
-  /// At once on the listener's thread.
-  void RunOrPost(Work work) {
+  /// As Post, for work behind which more follows at once: the thread is woken for many of them.
+  void PostSoon(Work work) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (!wake_) return;
+      queue_.push_back(std::move(work));
+      if (woken_) return;
+      if (queue_.size() >= kSoonMax) {
+        woken_ = true;
+        return wake_();
+      }
+    }
+    soon_.Arm();
+  }
+  /// At once on the listener's thread. `soon`: PostSoon.
+  void RunOrPost(Work work, bool soon = false) {
     if (std::this_thread::get_id() == thread_) return work();
+    if (soon) return PostSoon(std::move(work));
     Post(std::move(work));
   }
   std::vector<Work> Take() {
@@ -62,11 +79,20 @@ class Mailbox {
   }
 
  private:
+  static constexpr std::chrono::microseconds kSoon{200};
+  static constexpr std::size_t kSoonMax = 16;
+
+  void Wake() {
+    const std::lock_guard lock(mutex_);
+    if (wake_ && !queue_.empty() && !std::exchange(woken_, true)) wake_();
+  }
+
   std::mutex mutex_;
   std::function<void()> wake_;  // guarded by mutex_
   std::vector<Work> queue_;     // guarded by mutex_
   bool woken_ = false;          // guarded by mutex_
   std::atomic<std::thread::id> thread_{};
+  Soon soon_{kSoon, [this] { Wake(); }};  // Ends first.
 };
 
 /// On the listener's thread.

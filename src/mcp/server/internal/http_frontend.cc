@@ -37,7 +37,6 @@ class HttpSink final : public ReplySink {
     }
   }
   void Finish(std::string message, int status, bool more) override {
-    (void)more;
     if (stream_ != nullptr) {
       stream_->Write(message);
       stream_->End();
@@ -45,7 +44,7 @@ class HttpSink final : public ReplySink {
       body_->Write(EventText({}, message));
       body_->End();
     } else {
-      exchange_->Answer(status, std::move(message), {});
+      exchange_->Answer(status, std::move(message), {}, more);
     }
   }
   void Drop() override {
