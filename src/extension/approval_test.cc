@@ -7,10 +7,10 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <filesystem>
 #include <future>
 #include <thread>
 
+#include "base/testing/temp_folder.h"
 #include "extension/internal/call_for_test.h"
 #include "extension/registry.h"
 #include "store/sqlite.h"
@@ -18,29 +18,19 @@
 namespace nexus {
 namespace {
 
-namespace fs = std::filesystem;
-using testing::ElementsAre;
-using testing::HasSubstr;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 CapabilitySet Set(const std::vector<std::string>& tokens) {
   return CapabilitySet::Parse(tokens).value();
 }
 
-class ApprovalTest : public testing::Test {
+class ApprovalTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = (fs::temp_directory_path() / "nexus-approval-XXXXXX").string();
-    ASSERT_NE(mkdtemp(name.data()), nullptr);
-    folder_ = name;
-  }
-  void TearDown() override {
-    desk_.reset();
-    fs::remove_all(folder_);
-  }
   ApprovalExtension& Open(ApprovalOptions options = {}) {
     desk_.reset();
     options.clock = &clock_;
-    options.file = (folder_ / "approvals.db").string();
+    options.file = (folder_.path() / "approvals.db").string();
     auto made = ApprovalExtension::Create(std::move(options));
     EXPECT_TRUE(made.has_value()) << made.error().message();
     desk_ = *made;
@@ -70,7 +60,7 @@ class ApprovalTest : public testing::Test {
   }
 
   FakeClock clock_{1'000'000};
-  fs::path folder_;
+  const testing::TempFolder folder_;
   std::shared_ptr<ApprovalExtension> desk_;
   const Approver boss_{.name = "boss", .capabilities = Set({"ext:http", "state:write:*"})};
 };
@@ -230,10 +220,10 @@ TEST_F(ApprovalTest, TooManyAndMalformedRequestsAreRefused) {
 
 TEST_F(ApprovalTest, AnotherFilesTablesAreNotTaken) {
   {
-    auto file = SqliteFile::Open((folder_ / "approvals.db").string());
+    auto file = SqliteFile::Open((folder_.path() / "approvals.db").string());
     ASSERT_TRUE(file->Execute("CREATE TABLE other (x INTEGER)").has_value());
   }
-  const auto made = ApprovalExtension::Create({.file = (folder_ / "approvals.db").string()});
+  const auto made = ApprovalExtension::Create({.file = (folder_.path() / "approvals.db").string()});
   ASSERT_FALSE(made.has_value());
   EXPECT_EQ(made.error().code(), Code::kDataLoss);
 }

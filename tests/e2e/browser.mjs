@@ -174,8 +174,10 @@ let code = 0;
 const guard = setTimeout(() => { console.log('FAIL browser: it took too long'); browser.kill('SIGKILL'); process.exit(1); }, 150_000);
 try { await main(); } catch (error) { code = 1; console.log(`FAIL browser: ${error.message}`); }
 clearTimeout(guard);
+const ended = new Promise((resolve) => browser.once('exit', resolve));
 await Promise.race([send('Browser.close').catch(() => {}), sleep(3000)]);
+await Promise.race([ended, sleep(3000)]);
 browser.kill('SIGKILL');
-await sleep(200);
-rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+// Its helpers may still be writing; the test's folder goes with the test anyway.
+try { rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 }); } catch { /* left to the test */ }
 process.exit(code);

@@ -182,5 +182,34 @@ TEST_F(ElevationTest, AGrantOutlivesTheHostWithItsRun) {
   EXPECT_TRUE(Eventually([&] { return StateText(*panel) == R"({"n":5})"; }));
 }
 
+// The answer is in the journal, what followed from it is not: a restart delivers it again.
+TEST_F(ElevationTest, AnAnswerThatIsDeliveredAgainBringsItsRight) {
+  const TempFolder folder;
+  PanelHostOptions options;
+  options.data_dir = folder.path();
+  const std::string text = PanelText(
+      R"(<State name="n" type="number" default="0"/>)",
+      R"(<Extension name="approval"/><Extension name="fake"/><Tool name="both"><Capabilities>
+           <Capability type="ext" scope="approval,fake.never"/></Capabilities><Handler>
+           await Promise.all([$ext.approval.request({}), $ext.fake.never(1)]);
+           $state.n = 5;
+         </Handler></Tool>)");
+  {
+    const auto test = Open(options);
+    const auto panel = test->Mount(text);
+    (void)Start(*panel, {.tool = "both"});
+    ASSERT_TRUE(Eventually([&] { return approval_->asked() == 1 && fake_->calls().size() == 1; }));
+    approval_->Grant("state:write:n", Now() + 600'000);
+    test->host->Drain(100);
+  }
+  const auto test = Open(options);
+  ASSERT_TRUE(Eventually([&] { return fake_->calls().size() == 2; }));
+  fake_->AnswerKept(Value(1));
+  const auto panel = test->host->Find("p");
+  ASSERT_NE(panel, nullptr);
+  EXPECT_TRUE(Eventually([&] { return StateText(*panel) == R"({"n":5})"; }));
+  EXPECT_EQ(approval_->asked(), 1u) << "an answered call is not made again";
+}
+
 }  // namespace
 }  // namespace nexus::testing

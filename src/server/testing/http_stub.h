@@ -9,7 +9,6 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -17,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/testing/temp_folder.h"
 #include "server/listener.h"
 
 namespace nexus::testing {
@@ -25,9 +25,6 @@ namespace nexus::testing {
 class TestCertificate {
  public:
   TestCertificate() {
-    std::string pattern =
-        (std::filesystem::temp_directory_path() / "nexus-test-tls-XXXXXX").string();
-    folder_ = mkdtemp(pattern.data());
     EVP_PKEY* const key = EVP_EC_gen("P-256");
     X509* const certificate = X509_new();
     X509_set_version(certificate, 2);
@@ -55,14 +52,11 @@ class TestCertificate {
     X509_free(certificate);
     EVP_PKEY_free(key);
   }
-  TestCertificate(const TestCertificate&) = delete;
-  TestCertificate& operator=(const TestCertificate&) = delete;
-  ~TestCertificate() { std::filesystem::remove_all(folder_); }
-  std::string certificate_file() const { return (folder_ / "cert.pem").string(); }
-  std::string key_file() const { return (folder_ / "key.pem").string(); }
+  std::string certificate_file() const { return (folder_.path() / "cert.pem").string(); }
+  std::string key_file() const { return (folder_.path() / "key.pem").string(); }
 
  private:
-  std::filesystem::path folder_;
+  const TempFolder folder_;
 };
 
 class HttpStub final : public HttpHandler {
