@@ -169,10 +169,13 @@ void LivePanel::Delivered(const std::shared_ptr<Flush>& flush, const Status& sta
     }
     const std::int64_t idle = services_->options->compact_suspended_after_ms;
     if (idle > 0) {
-      services_->timers->At(NowMs() + idle, [weak = weak_from_this(), run, slice = flush->slices] {
+      // Most runs have ended by then, and must not be held for it.
+      services_->timers->At(NowMs() + idle, [weak = weak_from_this(), waits = std::weak_ptr(run),
+                                             slice = flush->slices] {
         const auto panel = weak.lock();
-        if (panel == nullptr) return;
-        panel->Post([raw = panel.get(), run, slice] { raw->CompactIfIdle(run, slice); });
+        const LiveRunPtr there = waits.lock();
+        if (panel == nullptr || there == nullptr) return;
+        panel->Post([raw = panel.get(), there, slice] { raw->CompactIfIdle(there, slice); });
       });
     }
   }
