@@ -17,12 +17,7 @@ constexpr std::size_t kHistoryBytesMax = std::size_t{4} << 20;
 constexpr std::size_t kLogsMax = 1000;
 
 std::size_t RecordBytes(const RunRecord& record) {
-  std::size_t bytes = 512 + ValueBytes(record.args) + ValueBytes(record.result.return_value);
-  for (const StateMutation& mutation : record.result.state_mutations) {
-    bytes += 96 + ValueBytes(mutation.value);
-  }
-  for (const EmittedEvent& event : record.result.events) bytes += 64 + ValueBytes(event.payload);
-  return bytes;
+  return ValueBytes(record.args) + ResultBytes(record.result);
 }
 
 EmittedEvent SystemError(const RunResult& result) {
@@ -214,14 +209,11 @@ void LivePanel::Finish(const LiveRunPtr& run) {
     const std::lock_guard lock(mutex_);
     observers = std::move(run->observers);
     if (!run->idempotency_key.empty()) {
-      const auto entry = idempotent_.find(run->idempotency_key);
-      if (entry != idempotent_.end()) {
-        // A failure to keep it is no result of the call: it may be tried again.
-        if (run->all.error && run->all.error->code == RunErrorCode::kUnavailable) {
-          idempotent_.erase(entry);
-        } else {
-          entry->second = {.run = nullptr, .result = run->all};
-        }
+      // A failure to keep it is no result of the call: it may be tried again.
+      if (run->all.error && run->all.error->code == RunErrorCode::kUnavailable) {
+        idempotent_.Release(run->idempotency_key);
+      } else {
+        idempotent_.Ended(run->idempotency_key, run->all);
       }
     }
   }
