@@ -266,6 +266,29 @@ TEST(Durability, WhatIsWrittenAfterDamageOutlivesTheNextRestart) {
   EXPECT_TRUE(test.host->Ready().has_value());
 }
 
+// The call that makes a checkpoint due is the last before it; its answer may be lost on the way.
+TEST(Durability, AKeyIsKnownAcrossACheckpointAndARestart) {
+  const TempFolder folder;
+  const auto keyed = [](Panel& panel) {
+    return Start(panel, {.tool = "many", .args = {}, .idempotency_key = "k"}).get();
+  };
+  std::string run_id;
+  {
+    TestHost test(OptionsAt(folder));
+    const auto panel = test.Mount(kManyPanel);
+    for (int i = 0; i < 9; ++i) Call(*panel, "many");
+    run_id = keyed(*panel).run_id;
+    EXPECT_EQ(panel->State().revision, 10'000u);
+  }
+  ASSERT_EQ(RowsIn(folder, "chunks"), 1);
+  TestHost test(OptionsAt(folder));
+  const auto panel = test.host->Find("p");
+  const RunResult again = keyed(*panel);
+  EXPECT_EQ(again.run_id, run_id);
+  EXPECT_EQ(again.return_value, Value(10'000));
+  EXPECT_EQ(panel->State().revision, 10'000u);
+}
+
 TEST(Durability, ATornCheckpointGivesWayToTheOneBefore) {
   const TempFolder folder;
   {

@@ -17,6 +17,14 @@ namespace nexus::testing {
 /// idempotent).
 class FakeExtension final : public Extension {
  public:
+  FakeExtension() = default;
+  /// A run that has been answered may be the last to hold this: then it goes on the thread that
+  /// answered.
+  ~FakeExtension() override {
+    for (std::jthread& thread : threads_) {
+      if (thread.get_id() == std::this_thread::get_id()) thread.detach();
+    }
+  }
   std::string_view name() const override { return "fake"; }
   std::span<const MethodDescriptor> methods() const override { return methods_; }
 

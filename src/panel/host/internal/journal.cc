@@ -24,27 +24,6 @@ PRAGMA mmap_size = 0;
 
 constexpr std::int64_t kNoRow = 0;
 
-// Ascending rows as differences.
-std::string EncodeRows(const std::vector<std::int64_t>& rows) {
-  std::string out;
-  std::int64_t last = 0;
-  for (const std::int64_t row : rows) {
-    AppendWide(out, static_cast<std::uint64_t>(row - last));
-    last = row;
-  }
-  return out;
-}
-
-void DecodeRows(std::string_view bytes, std::vector<std::int64_t>& rows) {
-  FieldReader fields{bytes};
-  std::uint64_t row = 0;
-  while (!fields.rest.empty()) {
-    row += fields.Wide();
-    if (!fields.ok) return;
-    rows.push_back(static_cast<std::int64_t>(row));
-  }
-}
-
 }  // namespace
 
 struct Journal::Statements {

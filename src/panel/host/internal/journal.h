@@ -105,6 +105,9 @@ struct StoredPanel {
   std::vector<JournalRecord> records;  ///< After the checkpoint, in order, without gaps.
   std::vector<std::int64_t> rows;      ///< Of all records after the checkpoint.
   std::int64_t sound_row = 0;          ///< Of the last of `records`.
+  /// From just before the checkpoint, those that ended a call with an idempotency key: whoever
+  /// made it may not have heard of it yet.
+  std::vector<JournalRecord> keyed;
   std::vector<StoredRun> runs;
   std::vector<std::pair<std::uint32_t, std::int64_t>> triggers;
   bool initial_lost = false;  ///< No checkpoint is sound: values given at mounting are gone.
@@ -151,6 +154,7 @@ class Journal {
   Status DeleteRecords(JournalLane& lane, std::int64_t up_to_revision);
   std::vector<std::int64_t> RowsOf(const JournalLane& lane) const;
   Status LoadCheckpoint(StoredPanel& panel);
+  Status LoadKeyed(StoredPanel& panel);
   Status LoadRecords(std::vector<StoredPanel>& panels);
   Status LoadRuns(std::vector<StoredPanel>& panels);
   Status LoadTriggers(std::vector<StoredPanel>& panels);

@@ -5,6 +5,7 @@
 
 #include "base/codec.h"
 #include "base/log.h"
+#include "panel/host/internal/idempotency.h"
 #include "panel/host/internal/journal.h"
 #include "panel/host/internal/journal_seal.h"
 
@@ -35,7 +36,10 @@ Result<std::vector<StoredPanel>> Journal::Load() {
     panel.created_unix_ms = all.Integer(4);
     panels_ = std::max(panels_, panel.number);
   }
-  for (StoredPanel& panel : panels) NEXUS_TRY_STATUS(LoadCheckpoint(panel));
+  for (StoredPanel& panel : panels) {
+    NEXUS_TRY_STATUS(LoadCheckpoint(panel));
+    NEXUS_TRY_STATUS(LoadKeyed(panel));
+  }
   NEXUS_TRY_STATUS(LoadRecords(panels));
   NEXUS_TRY_STATUS(LoadRuns(panels));
   NEXUS_TRY_STATUS(LoadTriggers(panels));
@@ -71,6 +75,33 @@ Status Journal::LoadCheckpoint(StoredPanel& panel) {
         {{"panel", panel.id}, {"revision", static_cast<double>(revision)}});
   }
   if (damaged) panel.initial_lost = true;
+  return {};
+}
+
+Status Journal::LoadKeyed(StoredPanel& panel) {
+  if (panel.checkpoint_revision == 0) return {};
+  const auto number = static_cast<std::int64_t>(panel.number);
+  NEXUS_TRY(SqliteStatement chunk,
+            reader_.Prepare("SELECT rows FROM chunks WHERE panel = ? AND revision <= ? "
+                            "ORDER BY revision DESC, seq DESC LIMIT 1"));
+  chunk.Reset().Bind(1, number).Bind(2, static_cast<std::int64_t>(panel.checkpoint_revision));
+  const auto any = chunk.Step(reader_);
+  if (!any || !*any) return {};
+  std::vector<std::int64_t> rows;
+  DecodeRows(chunk.Text(0), rows);
+  NEXUS_TRY(SqliteStatement select,
+            reader_.Prepare("SELECT revision, body FROM journal WHERE seq = ? AND panel = ?"));
+  const std::size_t first = rows.size() - std::min(rows.size(), kIdempotencyKeysMax);
+  for (std::size_t i = first; i < rows.size(); ++i) {
+    const auto row = select.Reset().Bind(1, rows[i]).Bind(2, number).Step(reader_);
+    if (!row || !*row) continue;
+    // One that is damaged is behind the checkpoint, and costs no more than its key.
+    auto record =
+        OpenRecord(panel.number, static_cast<std::uint64_t>(select.Integer(0)), select.Text(1));
+    if (record && record->finished && !record->idempotency_key.empty()) {
+      panel.keyed.push_back(*std::move(record));
+    }
+  }
   return {};
 }
 

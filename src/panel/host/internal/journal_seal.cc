@@ -56,4 +56,24 @@ Result<JournalRecord> OpenRecord(std::uint32_t panel, std::uint64_t revision,
   return record;
 }
 
+std::string EncodeRows(const std::vector<std::int64_t>& rows) {
+  std::string out;
+  std::int64_t last = 0;
+  for (const std::int64_t row : rows) {
+    AppendWide(out, static_cast<std::uint64_t>(row - last));
+    last = row;
+  }
+  return out;
+}
+
+void DecodeRows(std::string_view bytes, std::vector<std::int64_t>& rows) {
+  FieldReader fields{bytes};
+  std::uint64_t row = 0;
+  while (!fields.rest.empty()) {
+    row += fields.Wide();
+    if (!fields.ok) return;
+    rows.push_back(static_cast<std::int64_t>(row));
+  }
+}
+
 }  // namespace nexus::internal

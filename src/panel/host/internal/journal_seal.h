@@ -1,10 +1,12 @@
 #pragma once
-/// The checksum in front of what the journal keeps: docs/format/journal.md.
+/// The checksum in front of what the journal keeps, and where its records lie:
+/// docs/format/journal.md.
 
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "panel/host/internal/journal_record.h"
 
@@ -23,5 +25,10 @@ std::optional<std::string_view> Opened(std::uint64_t panel, std::uint64_t number
 /// Errors: kDataLoss.
 Result<JournalRecord> OpenRecord(std::uint32_t panel, std::uint64_t revision,
                                  std::string_view sealed);
+
+/// Rows of a chunk, ascending, as differences.
+std::string EncodeRows(const std::vector<std::int64_t>& rows);
+/// Adds them to `rows`, up to where they are malformed.
+void DecodeRows(std::string_view bytes, std::vector<std::int64_t>& rows);
 
 }  // namespace nexus::internal

@@ -17,7 +17,6 @@ namespace {
 
 // A panel gives its worker up after so much, so that others get theirs.
 constexpr int kJobsAtOnce = 4;
-constexpr std::size_t kIdempotencyKeysMax = 4096;
 
 /// A durable state as computed values read it: what was written since is not told of.
 class ViewReader final : public StateReader {
@@ -85,7 +84,7 @@ void LivePanel::Abandon() {
     scheduled_ = true;  // Nothing is scheduled any more.
     jobs.swap(jobs_);
     live.swap(live_);
-    idempotent_.clear();
+    idempotent_.Clear();
   }
   for (const auto& [id, run] : live) {
     const auto observers = std::exchange(run->observers, {});
@@ -191,21 +190,12 @@ std::string LivePanel::StartRun(Start start, RunObserver observer) {
   {
     const std::lock_guard lock(mutex_);
     if (!run->idempotency_key.empty()) {
-      const auto [entry, is_new] = idempotent_.try_emplace(run->idempotency_key);
-      if (!is_new && entry->second.run != nullptr) {
-        if (observer) entry->second.run->observers.push_back(std::move(observer));
-        return entry->second.run->run_id;
+      const auto* const same = idempotent_.Claim(run->idempotency_key, run);
+      if (same != nullptr && same->run != nullptr) {
+        if (observer) same->run->observers.push_back(std::move(observer));
+        return same->run->run_id;
       }
-      if (!is_new) {
-        known = entry->second.result;
-      } else {
-        entry->second.run = run;
-        idempotent_order_.push_back(run->idempotency_key);
-        if (idempotent_order_.size() > kIdempotencyKeysMax) {
-          idempotent_.erase(idempotent_order_.front());
-          idempotent_order_.pop_front();
-        }
-      }
+      if (same != nullptr) known = same->result;
     }
     if (!known) {
       if (observer) run->observers.push_back(std::move(observer));

@@ -20,6 +20,7 @@
 #include <string_view>
 #include <vector>
 
+#include "panel/host/internal/idempotency.h"
 #include "panel/host/internal/journal.h"
 #include "panel/host/internal/live_run.h"
 #include "panel/host/internal/panel_state.h"
@@ -93,10 +94,6 @@ class LivePanel final : public Panel, public std::enable_shared_from_this<LivePa
  private:
   using Job = std::move_only_function<void()>;
   struct Flush;
-  struct Idempotent {
-    LiveRunPtr run;  ///< While it lives.
-    std::optional<RunResult> result;
-  };
   struct Start {
     const LoadedHandler* handler = nullptr;
     ToolCall call;
@@ -186,8 +183,7 @@ class LivePanel final : public Panel, public std::enable_shared_from_this<LivePa
   std::deque<Job> jobs_;
   bool scheduled_ = false;
   std::map<std::string, LiveRunPtr, std::less<>> live_;
-  std::map<std::string, Idempotent, std::less<>> idempotent_;
-  std::deque<std::string> idempotent_order_;
+  IdempotencyKeys idempotent_;
   std::deque<RunRecord> history_;  ///< Newest last.
   std::size_t history_bytes_ = 0;
   std::deque<LogEntry> logs_;

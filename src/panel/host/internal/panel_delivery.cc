@@ -17,12 +17,7 @@ constexpr std::size_t kHistoryBytesMax = std::size_t{4} << 20;
 constexpr std::size_t kLogsMax = 1000;
 
 std::size_t RecordBytes(const RunRecord& record) {
-  std::size_t bytes = 512 + ValueBytes(record.args) + ValueBytes(record.result.return_value);
-  for (const StateMutation& mutation : record.result.state_mutations) {
-    bytes += 96 + ValueBytes(mutation.value);
-  }
-  for (const EmittedEvent& event : record.result.events) bytes += 64 + ValueBytes(event.payload);
-  return bytes;
+  return ValueBytes(record.args) + ResultBytes(record.result);
 }
 
 EmittedEvent SystemError(const RunResult& result) {
@@ -169,10 +164,13 @@ void LivePanel::Delivered(const std::shared_ptr<Flush>& flush, const Status& sta
     }
     const std::int64_t idle = services_->options->compact_suspended_after_ms;
     if (idle > 0) {
-      services_->timers->At(NowMs() + idle, [weak = weak_from_this(), run, slice = flush->slices] {
+      // Most runs have ended by then, and must not be held for it.
+      services_->timers->At(NowMs() + idle, [weak = weak_from_this(), waits = std::weak_ptr(run),
+                                             slice = flush->slices] {
         const auto panel = weak.lock();
-        if (panel == nullptr) return;
-        panel->Post([raw = panel.get(), run, slice] { raw->CompactIfIdle(run, slice); });
+        const LiveRunPtr there = waits.lock();
+        if (panel == nullptr || there == nullptr) return;
+        panel->Post([raw = panel.get(), there, slice] { raw->CompactIfIdle(there, slice); });
       });
     }
   }
@@ -211,14 +209,11 @@ void LivePanel::Finish(const LiveRunPtr& run) {
     const std::lock_guard lock(mutex_);
     observers = std::move(run->observers);
     if (!run->idempotency_key.empty()) {
-      const auto entry = idempotent_.find(run->idempotency_key);
-      if (entry != idempotent_.end()) {
-        // A failure to keep it is no result of the call: it may be tried again.
-        if (run->all.error && run->all.error->code == RunErrorCode::kUnavailable) {
-          idempotent_.erase(entry);
-        } else {
-          entry->second = {.run = nullptr, .result = run->all};
-        }
+      // A failure to keep it is no result of the call: it may be tried again.
+      if (run->all.error && run->all.error->code == RunErrorCode::kUnavailable) {
+        idempotent_.Release(run->idempotency_key);
+      } else {
+        idempotent_.Ended(run->idempotency_key, run->all);
       }
     }
   }

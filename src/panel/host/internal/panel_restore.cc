@@ -50,6 +50,12 @@ std::string LivePanel::Restore(StoredPanel stored) {
   if (stored.initial_lost) {
     stored.loss += "its checkpoint is damaged: the values it was mounted with are lost; ";
   }
+  for (JournalRecord& record : stored.keyed) {
+    RunResult last;  // What it did in its last slice; of the ones before only the outcome counts.
+    last.state_mutations = std::move(record.mutations);
+    last.events = std::move(record.events);
+    RestoreFinished(std::move(record), std::move(last));
+  }
   std::map<std::string, RunResult> effects;  // Of each run, slice by slice.
   for (JournalRecord& record : stored.records) {
     if (!record.mutations.empty()) {
@@ -86,8 +92,7 @@ void LivePanel::RestoreFinished(JournalRecord record, RunResult effects) {
   result.state_mutations = std::move(effects.state_mutations);
   result.events = std::move(effects.events);
   if (!record.idempotency_key.empty()) {
-    idempotent_[record.idempotency_key] = {.run = nullptr, .result = result};
-    idempotent_order_.push_back(record.idempotency_key);
+    idempotent_.Ended(record.idempotency_key, result, true);
   }
   KeepRecord({.run_id = record.run_id,
               .handler = record.handler,

@@ -338,10 +338,7 @@ LivePanel::Job LivePanel::RestoreRun(const StoredRun& stored, RunResult before) 
   {
     const std::lock_guard lock(mutex_);
     live_.emplace(run->run_id, run);
-    if (!run->idempotency_key.empty()) {
-      idempotent_[run->idempotency_key] = {.run = run, .result = {}};
-      idempotent_order_.push_back(run->idempotency_key);
-    }
+    if (!run->idempotency_key.empty()) idempotent_.Claim(run->idempotency_key, run);
   }
   if (!revived) {
     return [this, run, why = revived.error().message()] {
