@@ -126,10 +126,11 @@ class LivePanel final : public Panel, public std::enable_shared_from_this<LivePa
   bool PutBackStash(const LiveRunPtr& run);
   void Retry(const LiveRunPtr& run);
   void FailRun(const LiveRunPtr& run, RunErrorCode code, std::string message);
-  void MakeCalls(const LiveRunPtr& run, const std::vector<Suspension>& suspensions, bool again);
+  void MakeCalls(const LiveRunPtr& run, int attempt, const std::vector<Suspension>& suspensions,
+                 bool again);
   void CallOfTool(const LiveRunPtr& run, const Suspension& suspension, std::string traceparent,
                   AnswerFunction done);
-  AnswerFunction AnswerTo(const LiveRunPtr& run, const Suspension& suspension);
+  AnswerFunction AnswerTo(const LiveRunPtr& run, int attempt, const Suspension& suspension);
   void FallBackIfFailed();
 
   // panel_delivery.cc

@@ -136,7 +136,7 @@ struct LiveRun {
   std::uint64_t base_revision = 0;      ///< Before the first write of this slice.
   std::vector<StateMutation> stash;     ///< Of an atomic run that waits: taken out of the head.
   std::uint64_t stash_revision = 0;     ///< What the stash was made on.
-  int attempts = 0;
+  int attempts = 0;                     ///< Changed under the panel's mutex.
   /// Suspensions whose call has been made. Guarded by the panel's mutex.
   std::set<std::string, std::less<>> called;
   std::atomic<bool> cancelled{false};

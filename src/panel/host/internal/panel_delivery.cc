@@ -155,7 +155,7 @@ void LivePanel::Delivered(const std::shared_ptr<Flush>& flush, const Status& sta
     }
     // Calls may block for a while (a database, a name look-up): not on the journal's thread.
     auto calls = [panel = shared_from_this(), flush] {
-      panel->MakeCalls(flush->run, flush->suspensions, false);
+      panel->MakeCalls(flush->run, flush->attempt, flush->suspensions, false);
     };
     if (lane_ != nullptr && services_->options->synced) {
       services_->queue.Add(std::move(calls));
@@ -222,10 +222,11 @@ void LivePanel::Finish(const LiveRunPtr& run) {
                    .handler = run->handler->name,
                    .principal = run->principal,
                    .started_unix_ms = run->started_unix_ms,
-                   .args = std::move(run->args),
+                   .args = {},
                    .result = std::move(run->all)};
   {
     const std::lock_guard lock(mutex_);
+    record.args = std::move(run->args);  // Until now Runs may be copying them.
     live_.erase(run->run_id);
     KeepRecord(std::move(record));
   }

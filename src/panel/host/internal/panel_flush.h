@@ -17,6 +17,7 @@ struct LivePanel::Flush {
   std::optional<RunResult> slice;  ///< Of a run that waits: for its observers.
   std::vector<Suspension> suspensions;
   std::uint64_t slices = 0;  ///< Of the run when this was made.
+  int attempt = 0;           ///< Of the run when this was made.
   bool finished = false;
   std::function<void(Result<std::uint64_t>)> written;  ///< Of a write from outside.
 };

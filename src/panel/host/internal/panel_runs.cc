@@ -169,6 +169,7 @@ void LivePanel::AfterSlice(const LiveRunPtr& run, RunResult slice) {
   flush->run = run;
   flush->finished = finished;
   flush->slices = run->slices;
+  flush->attempt = run->attempts;
   flush->revision = state_.revision();
   flush->suspensions = slice.suspensions;
   KeepLogs(slice.logs);
@@ -254,24 +255,34 @@ void LivePanel::FailRun(const LiveRunPtr& run, RunErrorCode code, std::string me
   AfterSlice(run, std::move(slice));
 }
 
-AnswerFunction LivePanel::AnswerTo(const LiveRunPtr& run, const Suspension& suspension) {
-  return AnswerOnce([panel = shared_from_this(), run, attempt = run->attempts,
+// An extension may keep what it gets here for as long as it likes, so it keeps neither panel nor
+// run: they hold the extension.
+AnswerFunction LivePanel::AnswerTo(const LiveRunPtr& run, int attempt,
+                                   const Suspension& suspension) {
+  return AnswerOnce([weak_panel = weak_from_this(), weak_run = std::weak_ptr(run), attempt,
                      id = suspension.suspension_id](Answer answer) {
-    panel->Post([raw = panel.get(), run, attempt, id, answer = std::move(answer)]() mutable {
-      raw->Answered(run, attempt, id, std::move(answer));
+    const auto panel = weak_panel.lock();
+    const auto live = weak_run.lock();
+    if (panel == nullptr || live == nullptr) return;
+    panel->Post([raw = panel.get(), live, attempt, id, answer = std::move(answer)]() mutable {
+      raw->Answered(live, attempt, id, std::move(answer));
     });
   });
 }
 
 // `again`: after a restart, when only what may be repeated is.
-void LivePanel::MakeCalls(const LiveRunPtr& run, const std::vector<Suspension>& suspensions,
-                          bool again) {
+void LivePanel::MakeCalls(const LiveRunPtr& run, int attempt,
+                          const std::vector<Suspension>& suspensions, bool again) {
   for (const Suspension& suspension : suspensions) {
     {
       const std::lock_guard lock(mutex_);
+      // The first answer may have made the run begin anew. The next attempt's calls have the same
+      // ids, and other arguments.
+      if (run->attempts != attempt) return;
       if (!run->called.insert(suspension.suspension_id).second) continue;
     }
-    auto [done, traceparent] = RunTrace::Around(run->trace, suspension, AnswerTo(run, suspension));
+    auto [done, traceparent] =
+        RunTrace::Around(run->trace, suspension, AnswerTo(run, attempt, suspension));
     if (suspension.extension_name == "$tools") {
       const ToolDefinition* const tool = run->loaded->definition.FindTool(suspension.method);
       if (again && !(tool != nullptr && tool->idempotent.value_or(false))) {
@@ -410,8 +421,9 @@ void LivePanel::Retry(const LiveRunPtr& run) {
   {
     const std::lock_guard lock(mutex_);
     run->called.clear();
+    ++run->attempts;
   }
-  if (++run->attempts >= kAtomicAttemptsMax) {
+  if (run->attempts >= kAtomicAttemptsMax) {
     return FailRun(run, RunErrorCode::kConflict,
                    "what it read was changed by others while it waited, " +
                        std::to_string(kAtomicAttemptsMax) +

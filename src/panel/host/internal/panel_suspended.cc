@@ -364,7 +364,7 @@ LivePanel::Job LivePanel::RestoreRun(const StoredRun& stored, RunResult before) 
         if (answer.attempt == run->attempts) run->called.insert(answer.suspension_id);
       }
     }
-    MakeCalls(run, run->run->suspensions(), true);
+    MakeCalls(run, run->attempts, run->run->suspensions(), true);
     for (StoredAnswer& answer : answers) {
       run->answers_delivered = answer.number;
       Resume(run, answer.attempt, answer.suspension_id, std::move(answer.answer));
