@@ -71,12 +71,10 @@ class PanelProviderTest : public ::testing::Test {
     lines_->Clear();
     const std::string id = std::to_string(++last_id_);
     connection_->Receive(R"({"jsonrpc":"2.0","id":)" + id + R"(,"method":")" + method +
-                         R"(","params":{)" + params + (params.empty() ? "" : ",)"
-                         R"(") + R"("_meta":{)" +
+                         R"(","params":{)" + params + (params.empty() ? "" : ",") + R"("_meta":{)" +
                          meta + R"("io.modelcontextprotocol/protocolVersion":"2026-07-28",)" +
                          R"("io.modelcontextprotocol/clientCapabilities":{}}}})");
-    EXPECT_TRUE(Eventually([&] {
-      return Has(lines_->all(), "\"id\":" + id + ","); }))
+    EXPECT_TRUE(Eventually([&] { return Has(lines_->all(), "\"id\":" + id + ","); }))
         << method << " " << lines_->all();
     return lines_->all();
   }
