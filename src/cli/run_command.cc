@@ -106,21 +106,7 @@ CLI::App* RunCommand::Declare(CLI::App& root) {
                   "viewCommands, log, result, suspensions or snapshot; repeat")
       ->type_name("NAME=VALUE")
       ->allow_extra_args(false);
-  app->add_option("--ext", choice_.extensions,
-                  "Offer an extension: http, code, kv, timer, crypto or test, with settings as "
-                  "NAME=JSON")
-      ->type_name("NAME[=JSON]")
-      ->allow_extra_args(false);
-  app->add_option("--workspace", choice_.workspace,
-                  "The folder $ext.code works in; DIR:ro for reading only")
-      ->type_name("DIR");
-  app->add_option("--allow-host", choice_.allowed_hosts,
-                  "A host $ext.http may speak to: HOST[:PORT] or *.DOMAIN; repeat")
-      ->type_name("HOST")
-      ->allow_extra_args(false);
-  app->add_option("--kv", choice_.kv_file,
-                  "The file $ext.kv keeps its values in (default: in memory)")
-      ->type_name("FILE");
+  AddExtensionOptions(*app, choice_);
   app->add_option("--seed", seed_, "Seed of Math.random (default: a new one for each run)")
       ->type_name("N");
   app->add_flag("--watch", watch_, "Run again whenever the program or a file it imports changes");

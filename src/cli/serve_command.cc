@@ -72,15 +72,7 @@ class ServeCommand final : public Command {
     app_->add_option("--address", address_, "Instead of [server] address")->type_name("IP");
     app_->add_option("--data", data_dir_, "Where panels are journaled")->type_name("DIR");
     app_->add_flag("--memory", memory_, "Keep nothing: panels are gone at the end");
-    app_->add_option("--ext", choice_.extensions, "Offer an extension, as nexus run does; repeat")
-        ->type_name("NAME[=JSON]")
-        ->allow_extra_args(false);
-    app_->add_option("--allow-host", choice_.allowed_hosts, "A host $ext.http may speak to; repeat")
-        ->type_name("HOST")
-        ->allow_extra_args(false);
-    app_->add_option("--workspace", choice_.workspace, "The folder $ext.code works in")
-        ->type_name("DIR");
-    app_->add_option("--kv", choice_.kv_file, "The file of $ext.kv")->type_name("FILE");
+    AddExtensionOptions(*app_, choice_);
     AddCacheDir(*app_, places_);
     AddJsonFlag(*app_, json_);
     app_->footer(kFooter);

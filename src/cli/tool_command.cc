@@ -57,14 +57,7 @@ class ToolCommand final : public Command {
     app_->add_option("--stub", stubs_, "A fixed answer of an extension's method; repeat")
         ->type_name("EXT.METHOD=JSON")
         ->allow_extra_args(false);
-    app_->add_option("--ext", choice_.extensions, "Offer a real extension, as nexus run does")
-        ->type_name("NAME[=JSON]")
-        ->allow_extra_args(false);
-    app_->add_option("--workspace", choice_.workspace, "The folder $ext.code works in")
-        ->type_name("DIR");
-    app_->add_option("--allow-host", choice_.allowed_hosts, "A host $ext.http may speak to; repeat")
-        ->type_name("HOST")
-        ->allow_extra_args(false);
+    AddExtensionOptions(*app_, choice_);
     AddCacheDir(*app_, places_);
     AddJsonFlag(*app_, json_);
     app_->footer(kFooter);

@@ -10,20 +10,19 @@
 #include <fstream>
 
 #include "base/json.h"
+#include "base/testing/temp_folder.h"
 #include "extension/internal/call_for_test.h"
 
 namespace nexus {
 namespace {
 
 using internal::CallNow;
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 namespace fs = std::filesystem;
 
-class FilesTest : public testing::Test {
+class FilesTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    char name[] = "/tmp/nexus-files-XXXXXX";
-    folder_ = mkdtemp(name);
     fs::create_directories(folder_ / "in/deep");
     fs::create_directories(folder_ / "out");
     Put("in/a.txt", "hello");
@@ -38,7 +37,6 @@ class FilesTest : public testing::Test {
     ASSERT_TRUE(files.has_value()) << files.error().message();
     files_ = *files;
   }
-  void TearDown() override { fs::remove_all(folder_); }
   void Put(const std::string& path, const std::string& text) {
     std::ofstream(folder_ / path, std::ios::binary) << text;
   }
@@ -46,7 +44,8 @@ class FilesTest : public testing::Test {
     return CallNow(*files_, method, std::move(args));
   }
 
-  fs::path folder_;
+  const testing::TempFolder temp_;
+  const fs::path& folder_ = temp_.path();
   std::shared_ptr<FilesExtension> files_;
 };
 

@@ -12,6 +12,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/testing/temp_folder.h"
 #include "extension/internal/call_for_test.h"
 #include "extension/internal/llm_test_server.h"
 
@@ -25,8 +26,8 @@ using internal::TestLlmReply;
 using internal::TestReply;
 using internal::TestRequest;
 using internal::TestServer;
-using testing::HasSubstr;
-using testing::Not;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 LlmProvider Provider(const std::string& name, LlmFormat format, const std::string& url) {
   LlmProvider provider{.name = name, .format = format, .url = url, .key = std::string(kTestLlmKey)};
@@ -47,7 +48,7 @@ Value Saying(std::string text, ValueObject more = {}) {
   return more;
 }
 
-class LlmFormats : public testing::TestWithParam<LlmFormat> {
+class LlmFormats : public ::testing::TestWithParam<LlmFormat> {
  protected:
   LlmOptions Options() const {
     LlmOptions options;
@@ -57,7 +58,7 @@ class LlmFormats : public testing::TestWithParam<LlmFormat> {
   TestServer server_{&TestLlmReply};
 };
 INSTANTIATE_TEST_SUITE_P(Both, LlmFormats,
-                         testing::Values(LlmFormat::kOpenAi, LlmFormat::kAnthropic));
+                         ::testing::Values(LlmFormat::kOpenAi, LlmFormat::kAnthropic));
 
 TEST_P(LlmFormats, AnswersWithTextUsageAndCost) {
   const auto llm = Make(Options());
@@ -298,13 +299,12 @@ TEST(LlmBudget, OfARunAndOfAPanelsDay) {
 
 TEST(LlmBudget, InMoneyAndAcrossRestarts) {
   TestServer server(&TestLlmReply);
-  char folder[] = "/tmp/nexus-llm-XXXXXX";
-  ASSERT_NE(mkdtemp(folder), nullptr);
+  const testing::TempFolder temp;
   const auto make = [&] {
     LlmOptions options;
     options.providers = {Provider("a", LlmFormat::kAnthropic, server.Url(""))};
     options.budget.panel_day_usd = 0.00099;
-    options.budget.file = std::string(folder) + "/budget.db";
+    options.budget.file = temp.path() / "budget.db";
     return Make(std::move(options));
   };
   // Each may cost some 850 millionths at most (80 tokens of output), and costs 81.
@@ -327,7 +327,6 @@ TEST(LlmBudget, InMoneyAndAcrossRestarts) {
   const auto refused = LlmExtension::Create(std::move(unpriced));
   ASSERT_FALSE(refused.has_value());
   EXPECT_THAT(refused.error().message(), HasSubstr("model 'large' has no price"));
-  std::filesystem::remove_all(folder);
 }
 
 TEST(LlmBudget, AFailedCallGivesBackWhatWasReserved) {
@@ -348,9 +347,8 @@ TEST(LlmBudget, AFailedCallGivesBackWhatWasReserved) {
 }
 
 TEST(LlmCassette, GivesBackWhatItRecordedWithoutNetwork) {
-  char folder[] = "/tmp/nexus-llm-XXXXXX";
-  ASSERT_NE(mkdtemp(folder), nullptr);
-  const std::string file = std::string(folder) + "/tape.jsonl";
+  const testing::TempFolder temp;
+  const std::string file = (temp.path() / "tape.jsonl").string();
   Value recorded;
   {
     TestServer server(&TestLlmReply);
@@ -372,7 +370,6 @@ TEST(LlmCassette, GivesBackWhatItRecordedWithoutNetwork) {
   EXPECT_EQ(text, "You said: hello");
   EXPECT_EQ(result, recorded);
   EXPECT_THAT(CallNow(*llm, "complete", {Saying("bye")}).message, HasSubstr("record it once"));
-  std::filesystem::remove_all(folder);
 }
 
 TEST(Llm, EndsItsCallsWithTheRunAndWithTheHost) {

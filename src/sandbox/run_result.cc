@@ -109,18 +109,6 @@ namespace {
 // Map is two levels of JSON.
 constexpr JsonLimits kOwnText = {.bytes_max = SIZE_MAX, .depth_max = 2'000};
 
-void AppendPath(JsonBuilder& json, const std::vector<PathStep>& path) {
-  json.BeginArray();
-  for (const PathStep& step : path) {
-    if (const auto* name = std::get_if<std::string>(&step)) {
-      json.String(*name);
-    } else {
-      json.Number(std::get<std::uint32_t>(step));
-    }
-  }
-  json.EndArray();
-}
-
 void AppendSuspension(JsonBuilder& json, const Suspension& suspension) {
   json.BeginObject()
       .Member("suspensionId", suspension.suspension_id)
@@ -206,6 +194,18 @@ void AppendEffects(JsonBuilder& json, const RunResult& result) {
 
 }  // namespace
 
+void AppendPathJson(JsonBuilder& json, const std::vector<PathStep>& path) {
+  json.BeginArray();
+  for (const PathStep& step : path) {
+    if (const auto* name = std::get_if<std::string>(&step)) {
+      json.String(*name);
+    } else {
+      json.Number(std::get<std::uint32_t>(step));
+    }
+  }
+  json.EndArray();
+}
+
 void AppendMutationJson(JsonBuilder& json, const StateMutation& mutation) {
   const bool is_set = mutation.operation == StateMutation::Operation::kSet;
   json.BeginObject()
@@ -213,7 +213,7 @@ void AppendMutationJson(JsonBuilder& json, const StateMutation& mutation) {
       .Member("key", mutation.key);
   if (!mutation.path.empty()) {
     json.Key("path");
-    AppendPath(json, mutation.path);
+    AppendPathJson(json, mutation.path);
   }
   json.Key("value").Add(is_set ? mutation.value : Value(nullptr));
   json.Member("revision", mutation.revision).EndObject();

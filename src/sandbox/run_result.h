@@ -131,6 +131,8 @@ struct RunResult {
   Value ToValue() const;
 };
 
+/// [name or index, ...]
+void AppendPathJson(JsonBuilder& json, const std::vector<PathStep>& path);
 /// {operation, key, path?, value, revision}
 void AppendMutationJson(JsonBuilder& json, const StateMutation& mutation);
 

@@ -93,7 +93,7 @@ ApiImpl::ApiImpl(ApiOptions options, PanelHost& host, Authenticator& auth)
       started_unix_ms_(clock_.UnixMs()),
       rate_(options_.rate),
       failures_({.per_second = 5, .burst = 20}),
-      workers_(std::make_unique<Workers>(kWorkers)) {}
+      workers_(std::make_unique<Workers>("server-worker", kWorkers)) {}
 
 ApiImpl::~ApiImpl() { Stop(); }
 

@@ -18,6 +18,23 @@ void AddCacheDir(CLI::App& app, Places& places) {
       ->type_name("DIR");
 }
 
+void AddExtensionOptions(CLI::App& app, ExtensionChoice& choice) {
+  app.add_option("--ext", choice.extensions,
+                 "Offer an extension, with settings as NAME=JSON; repeat (nexus ext list)")
+      ->type_name("NAME[=JSON]")
+      ->allow_extra_args(false);
+  app.add_option("--allow-host", choice.allowed_hosts,
+                 "A host $ext.http may speak to: HOST[:PORT] or *.DOMAIN; repeat")
+      ->type_name("HOST")
+      ->allow_extra_args(false);
+  app.add_option("--workspace", choice.workspace,
+                 "The folder $ext.code works in; DIR:ro for reading only")
+      ->type_name("DIR");
+  app.add_option("--kv", choice.kv_file,
+                 "The file $ext.kv keeps its values in (default: in memory)")
+      ->type_name("FILE");
+}
+
 void PrintJson(const Value& value) {
   const Terminal out(stdout, false);
   out.Line(ToJson(value));

@@ -42,6 +42,8 @@ std::unique_ptr<Command> MakeCompletionCommand(CLI::App& root);
 /// `--json`, with the same words everywhere.
 void AddJsonFlag(CLI::App& app, bool& json);
 void AddCacheDir(CLI::App& app, Places& places);
+/// --ext, --allow-host, --workspace and --kv.
+void AddExtensionOptions(CLI::App& app, ExtensionChoice& choice);
 
 /// Prints an error that came before any run, in the form asked for, and returns its exit code.
 int FailWith(const Error& error, bool json);

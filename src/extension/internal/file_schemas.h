@@ -1,7 +1,11 @@
 #pragma once
-/// Arguments and results that `code` and `files` have in common.
+/// Methods, arguments and results that `code` and `files` have in common.
 
+#include <string>
 #include <string_view>
+#include <utility>
+
+#include "sandbox/bindings.h"
 
 namespace nexus::internal {
 
@@ -36,5 +40,55 @@ inline constexpr std::string_view kFileInfos = R"({"type": "array", "items": {"t
 inline constexpr std::string_view kPathParameter =
     R"({"prefixItems": [{"title": "path", "type": "string"}], "minItems": 1})";
 inline constexpr std::string_view kYesOrNo = R"({"type": "boolean"})";
+
+// The methods that are the same in both.
+inline MethodDescriptor ReadFileMethod() {
+  return {.name = "read",
+          .summary = "A file's text, or bytes",
+          .idempotent = true,
+          .path_argument = 0,
+          .parameters = kReadFileParameters,
+          .result = kReadFileResult};
+}
+inline MethodDescriptor WriteFileMethod() {
+  return {.name = "write",
+          .summary = "Replace a file, atomically",
+          .idempotent = true,
+          .path_argument = 0,
+          .parameters = kWriteFileParameters,
+          .result = kWriteFileResult};
+}
+inline MethodDescriptor ListFilesMethod(std::string summary) {
+  return {.name = "list",
+          .summary = std::move(summary),
+          .idempotent = true,
+          .path_argument = 0,
+          .parameters = kListFilesParameters,
+          .result = kFileInfos};
+}
+inline MethodDescriptor StatMethod() {
+  return {.name = "stat",
+          .summary = "Type, size and time of a path",
+          .idempotent = true,
+          .path_argument = 0,
+          .parameters = kPathParameter,
+          .result = kFileInfo};
+}
+inline MethodDescriptor ExistsMethod() {
+  return {.name = "exists",
+          .summary = "Is there such a path?",
+          .idempotent = true,
+          .path_argument = 0,
+          .parameters = kPathParameter,
+          .result = kYesOrNo};
+}
+inline MethodDescriptor RemoveFileMethod() {
+  return {.name = "remove",
+          .summary = "Delete a file or an empty folder",
+          .idempotent = true,
+          .path_argument = 0,
+          .parameters = kPathParameter,
+          .result = kYesOrNo};
+}
 
 }  // namespace nexus::internal

@@ -5,9 +5,9 @@
 #include <utility>
 
 #include "base/json.h"
+#include "base/workers.h"
 #include "mcp/panels/internal/names.h"
 #include "mcp/panels/internal/resources.h"
-#include "mcp/panels/internal/slow_lane.h"
 #include "mcp/panels/internal/tools.h"
 #include "mcp/panels/internal/watches.h"
 
@@ -58,7 +58,7 @@ std::string FillIn(const PromptDefinition& prompt, const ValueObject& arguments)
 class PanelProviderImpl final : public PanelProvider {
  public:
   PanelProviderImpl(PanelHost& host, PanelProviderOptions options)
-      : host_(host), options_(options), slow_(options.slow_jobs_max) {}
+      : host_(host), options_(options), slow_("mcp-slow", 1, options.slow_jobs_max) {}
 
   void PanelsChanged() override {
     (void)CurrentNames();
@@ -255,7 +255,7 @@ class PanelProviderImpl final : public PanelProvider {
   std::mutex mutex_;
   std::shared_ptr<const Names> names_;  // guarded by mutex_
   internal::Watches watches_;
-  internal::SlowLane slow_;  // Ends first: its jobs use the rest.
+  Workers slow_;  // Ends first: its jobs use the rest.
 };
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "base/ulid.h"
+#include "sandbox/answer_once.h"
 #include "sandbox/internal/sandbox_impl.h"
 
 namespace nexus::internal {
@@ -45,31 +46,6 @@ void Deliver(AnswerQueue& queue, std::uint32_t number, Answer answer) {
   queue.answers.emplace_back(number, std::move(answer));
   queue.arrived.notify_one();
 }
-
-/// The answer function an extension gets. One that is dropped without having been called answers
-/// too, or the run would wait for ever.
-class AnswerOnce {
- public:
-  AnswerOnce(std::shared_ptr<AnswerQueue> queue, std::uint32_t number)
-      : queue_(std::move(queue)), number_(number) {}
-  AnswerOnce(AnswerOnce&&) noexcept = default;
-  AnswerOnce& operator=(AnswerOnce&&) = delete;
-  ~AnswerOnce() {
-    if (queue_ != nullptr)
-      Deliver(*queue_, number_, Answer::Failed("the extension gave no answer"));
-  }
-  void operator()(Answer answer) {
-    if (const auto queue = std::exchange(queue_, nullptr)) {
-      Deliver(*queue, number_, std::move(answer));
-    } else {
-      Log(Severity::kWarn, "an extension answered the same call twice");
-    }
-  }
-
- private:
-  std::shared_ptr<AnswerQueue> queue_;
-  std::uint32_t number_;
-};
 
 std::int64_t AfterMs(std::int64_t from_ns, std::uint64_t ms) {
   if (ms >= static_cast<std::uint64_t>((INT64_MAX - from_ns) / kNsPerMs)) return INT64_MAX;
@@ -358,7 +334,9 @@ void RunImpl::DispatchCalls() {
   for (PendingCall& call : pending_) {
     if (call.dispatched) continue;
     call.dispatched = true;
-    AnswerFunction done = AnswerOnce(queue_, call.number);
+    AnswerFunction done = AnswerOnce([queue = queue_, number = call.number](Answer answer) {
+      Deliver(*queue, number, std::move(answer));
+    });
     Suspension& suspension = call.suspension;
     if (call.is_tool) {
       // ContinueToEnd may have to make the call again, so the arguments stay.

@@ -9,13 +9,13 @@
 #include <string_view>
 
 #include "base/clock.h"
+#include "base/workers.h"
 #include "server/api.h"
 #include "server/internal/panel_hub.h"
 #include "server/internal/panel_socket.h"
 #include "server/internal/request_record.h"
 #include "server/internal/server_metrics.h"
 #include "server/internal/target.h"
-#include "server/internal/workers.h"
 #include "server/listener.h"
 
 namespace nexus::internal {

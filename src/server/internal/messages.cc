@@ -26,17 +26,11 @@ void AppendTail(std::string& out, const PanelUpdate& update) {
 }  // namespace
 
 std::string PathText(const StateMutation& mutation) {
-  if (mutation.path.empty()) return {};
-  std::string out = "[";
-  for (const PathStep& step : mutation.path) {
-    if (out.size() > 1) out += ',';
-    if (const auto* name = std::get_if<std::string>(&step)) {
-      AppendJsonString(out, *name);
-    } else {
-      AppendNumber(out, std::get<std::uint32_t>(step));
-    }
-  }
-  return out += ']';
+  std::string out;
+  if (mutation.path.empty()) return out;
+  JsonBuilder json(out);
+  AppendPathJson(json, mutation.path);
+  return out;
 }
 
 void AppendMutation(std::string& out, const StateMutation& mutation) {

@@ -13,9 +13,9 @@
 #include <string_view>
 #include <vector>
 
+#include "base/workers.h"
 #include "panel/host/panel_host.h"
 #include "server/internal/messages.h"
-#include "server/internal/workers.h"
 
 namespace nexus::internal {
 

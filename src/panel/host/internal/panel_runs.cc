@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "panel/host/internal/live_panel.h"
 #include "panel/host/internal/panel_flush.h"
+#include "sandbox/answer_once.h"
 
 namespace nexus::internal {
 namespace {
@@ -23,27 +24,6 @@ void MoveBehind(std::vector<T>& all, std::vector<T>& more) {
   }
   more.clear();
 }
-
-/// Answers when nobody does: an answer function that is dropped would leave its run waiting.
-class AnswerOnce {
- public:
-  explicit AnswerOnce(std::function<void(Answer)> deliver) : deliver_(std::move(deliver)) {}
-  AnswerOnce(AnswerOnce&& other) noexcept : deliver_(std::exchange(other.deliver_, nullptr)) {}
-  AnswerOnce& operator=(AnswerOnce&&) = delete;
-  ~AnswerOnce() {
-    if (deliver_) deliver_(Answer::Failed("the extension gave no answer"));
-  }
-  void operator()(Answer answer) {
-    if (const auto deliver = std::exchange(deliver_, nullptr)) {
-      deliver(std::move(answer));
-    } else {
-      Log(Severity::kWarn, "an extension answered the same call twice");
-    }
-  }
-
- private:
-  std::function<void(Answer)> deliver_;
-};
 
 }  // namespace
 
